@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	_ "github.com/go-sql-driver/mysql" // to ask whether the server answers
+)
+
+// startMariaDB starts the machine's MariaDB, which root has installed by apt where it is missing.
+func startMariaDB(ctx context.Context) (_ *server, err error) {
+	daemon, err := findMariaDB()
+	if err != nil {
+		if err = installMariaDB(ctx); err == nil {
+			daemon, err = findMariaDB()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer("MariaDB", syscall.SIGTERM)
+	if s == nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.stop() // The first error is the one to see.
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+
+	data, err := s.mkdir("data")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.tool(ctx, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db"); err != nil {
+		return nil, err
+	}
+	password := newPassword()
+	setup := filepath.Join(s.dir, "setup.sql")
+	if err := os.WriteFile(setup, fmt.Appendf(nil, "CREATE DATABASE IF NOT EXISTS bunaudit;\n"+
+		"CREATE OR REPLACE USER bunaudit@'127.0.0.1' IDENTIFIED BY '%s';\n"+
+		"GRANT ALL ON *.* TO bunaudit@'127.0.0.1' WITH GRANT OPTION;\n", password), 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.own(setup); err != nil {
+		return nil, err
+	}
+	return s, s.launch(ctx, "mysql", daemon, func(port int) []string {
+		return []string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + strconv.Itoa(port),
+			"--socket=" + filepath.Join(data, "socket"), "--pid-file=" + filepath.Join(data, "pid"), "--init-file=" + setup,
+			"--skip-name-resolve", "--max-connections=200", "--innodb-flush-log-at-trx-commit=0"}
+	}, func(port int) string {
+		return fmt.Sprintf("bunaudit:%s@tcp(127.0.0.1:%d)/bunaudit", password, port)
+	})
+}
+
+// findMariaDB looks on PATH, and where Debian has daemons, which only root has on PATH.
+func findMariaDB() (string, error) {
+	if path, err := exec.LookPath("mariadbd"); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("/usr/sbin/mariadbd")
+}
+
+// installMariaDB installs the package that has the programs but not the service, which would start a server at once.
+func installMariaDB(ctx context.Context) error {
+	const otherwise = "install MariaDB, or set BUNAUDIT_TEST_MARIADB to use a server of yours, or leave -mariadb out"
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+		return errors.New("MariaDB is missing, and only root on Debian has it installed from here: " + otherwise)
+	}
+	for _, args := range [][]string{
+		{"update", "-q"},
+		{"install", "-q", "-y", "--no-install-recommends", "mariadb-server-core", "mariadb-client-core"},
+	} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s failed, %s: %w\n%s", args[0], otherwise, err, out)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+	_ "github.com/lib/pq" // to ask whether the server answers
+)
+
+// postgresVersions are the exact versions that a major one stands for, so that a run can be repeated.
+var postgresVersions = map[string]string{
+	"13": "13.22.0",
+	"14": "14.19.0",
+	"15": "15.14.0",
+	"16": "16.10.0",
+	"17": "17.6.0",
+	"18": "18.1.0",
+}
+
+// startPostgres starts PostgreSQL from the binaries that embedded-postgres downloads, in locale C and encoding UTF-8.
+func startPostgres(ctx context.Context, version string) (_ *server, err error) {
+	if exact, ok := postgresVersions[version]; ok {
+		version = exact
+	} else if strings.Count(version, ".") != 2 {
+		return nil, fmt.Errorf("-pg %s is no version of PostgreSQL known here: give 13 to 18, an exact one such as 15.14.0, or none", version)
+	}
+	s, err := newServer("PostgreSQL "+version, syscall.SIGINT)
+	if s == nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.stop() // The first error is the one to see.
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+
+	binaries := filepath.Join(s.dir, "postgres")
+	if err := unpackPostgres(version, binaries); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := s.mkdir("data")
+	if err != nil {
+		return nil, err
+	}
+	password := newPassword()
+	passwordFile := filepath.Join(s.dir, "password")
+	if err := os.WriteFile(passwordFile, []byte(password), 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.own(passwordFile); err != nil {
+		return nil, err
+	}
+	if err := s.tool(ctx, filepath.Join(binaries, "bin", "initdb"), "--pgdata="+data, "--no-sync", "--username=postgres",
+		"--pwfile="+passwordFile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"); err != nil {
+		return nil, err
+	}
+	return s, s.launch(ctx, "postgres", filepath.Join(binaries, "bin", "postgres"), func(port int) []string {
+		return []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
+			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=off"}
+	}, func(port int) string {
+		return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
+	})
+}
+
+// unpackPostgres fetches the binaries, unless an earlier run has, and unpacks them into dir.
+func unpackPostgres(version, dir string) error {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	// The library leaves a log file in the temporary directory: make that the one that is removed.
+	defer os.Setenv("TMPDIR", os.Getenv("TMPDIR")) //nolint:errcheck // It was set before.
+	if err := os.Setenv("TMPDIR", filepath.Dir(dir)); err != nil {
+		return err
+	}
+	// Its Start would go on as the user that we are, and PostgreSQL refuses root. A data directory that can't be ends
+	// it between unpacking and initdb; so its error counts only where the binaries aren't there.
+	err = embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
+		Version(embeddedpostgres.PostgresVersion(version)).
+		CachePath(filepath.Join(cache, "bunaudit", "embedded-postgres")).
+		RuntimePath(dir).
+		DataPath(filepath.Join(os.DevNull, "none")).
+		Port(1). // It checks that nothing listens there.
+		Logger(io.Discard)).Start()
+	for _, binary := range []string{"initdb", "postgres"} {
+		if _, statErr := os.Stat(filepath.Join(dir, "bin", binary)); statErr != nil {
+			return fmt.Errorf("can't get PostgreSQL %s from Maven Central, set BUNAUDIT_TEST_POSTGRES to use a server of yours: %w", version, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// wanted says which servers to start.
+type wanted struct {
+	postgres string // a major version, an exact one, or "none"
+	mariadb  bool
+}
+
+// start starts the servers that are wanted and that no environment variable names already. With an error it returns
+// those that it had started, which are the caller's to stop.
+func start(ctx context.Context, want wanted) (servers []*server, err error) {
+	for _, each := range []struct {
+		env    string
+		wanted bool
+		start  func(context.Context) (*server, error)
+	}{
+		{"BUNAUDIT_TEST_POSTGRES", want.postgres != "none", func(ctx context.Context) (*server, error) {
+			return startPostgres(ctx, want.postgres)
+		}},
+		{"BUNAUDIT_TEST_MARIADB", want.mariadb, startMariaDB},
+	} {
+		if !each.wanted {
+			continue
+		}
+		if os.Getenv(each.env) != "" {
+			fmt.Fprintf(os.Stderr, "server: %s is set: using that server\n", each.env)
+			continue
+		}
+		began := time.Now()
+		s, err := each.start(ctx)
+		if err != nil {
+			return servers, err
+		}
+		s.env = each.env
+		servers = append(servers, s)
+		fmt.Fprintf(os.Stderr, "server: %s listens on 127.0.0.1:%d (%.1fs)\n", s.name, s.port, time.Since(began).Seconds())
+	}
+	return servers, nil
+}
+
+func stopAll(servers []*server) error {
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// server is one running server: a child process, and a directory that holds all it writes.
+type server struct {
+	name string // for messages, with the version
+	env  string // the variable that tells the tests of it
+	dsn  string // that variable's value
+	port int
+
+	dir    string         // removed by stop
+	quit   syscall.Signal // asks for a fast, clean stop
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the process has ended
+}
+
+// newServer makes the server's directory. The caller must stop the server whatever happens next.
+func newServer(name string, quit syscall.Signal) (*server, error) {
+	dir, err := os.MkdirTemp("", "bunaudit-")
+	if err != nil {
+		return nil, fmt.Errorf("can't make a directory for %s, set TMPDIR to one that can be written: %w", name, err)
+	}
+	s := &server{name: name, dir: dir, quit: quit}
+	if os.Geteuid() != 0 {
+		return s, nil
+	}
+	// The user nobody has to reach the directory.
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // It holds binaries; the data is in a closed one below.
+		return s, err
+	}
+	for parent := dir; parent != "/"; parent = filepath.Dir(parent) {
+		if info, err := os.Stat(parent); err == nil && info.Mode()&0o001 == 0 {
+			return s, fmt.Errorf("root's %s runs as the user nobody, who can't enter %s: set TMPDIR to a directory that all can enter, such as /tmp", name, parent)
+		}
+	}
+	return s, nil
+}
+
+// mkdir makes a directory below the server's own, for the user that the server runs as.
+func (s *server) mkdir(name string) (string, error) {
+	path := filepath.Join(s.dir, name)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return "", err
+	}
+	return path, s.own(path)
+}
+
+// own hands the path over to the user that the server runs as.
+func (s *server) own(path string) error {
+	who, err := credential()
+	if err != nil || who == nil {
+		return err
+	}
+	return os.Chown(path, int(who.Uid), int(who.Gid))
+}
+
+// credential returns the user nobody for root, and nil, which is oneself, for all others.
+func credential() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		return nil, fmt.Errorf("servers don't run as root and there is no user nobody to run them: run this as another user: %w", err)
+	}
+	uid, uidErr := strconv.ParseUint(nobody.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(nobody.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		return nil, fmt.Errorf("the user nobody has no numeric id: %w", err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// process returns a command that runs as the server's user, in its directory, in a process group of its own, and with
+// none of our environment: PGDATA or MYSQL_HOME would redirect it.
+func (s *server) process(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+	who, err := credential()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = s.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + s.dir, "TMPDIR=" + s.dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
+	dieWithParent(cmd.SysProcAttr, s.quit)
+	return cmd, nil
+}
+
+// tool runs one of the server's tools to its end.
+func (s *server) tool(ctx context.Context, name string, args ...string) error {
+	cmd, err := s.process(ctx, name, args...)
+	if err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s for %s failed: %w\n%s", filepath.Base(name), s.name, err, out)
+	}
+	return nil
+}
+
+// launch starts the server's process on a free port and waits until it answers. The arguments and the data source name
+// come from the port.
+func (s *server) launch(ctx context.Context, driver, binary string, args func(port int) []string, dsn func(port int) string) error {
+	for try := 1; ; try++ {
+		err := s.launchOnce(ctx, driver, binary, args, dsn)
+		// Between our finding the port free and the server's taking it, another process can.
+		if err == nil || try == 3 || !s.hasExited() || !strings.Contains(s.logTail(), "ddress already in use") {
+			return err
+		}
+	}
+}
+
+func (s *server) launchOnce(ctx context.Context, driver, binary string, args func(port int) []string, dsn func(port int) string) (err error) {
+	if s.port, err = freePort(); err != nil {
+		return err
+	}
+	s.dsn = dsn(s.port)
+	log, err := os.Create(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // The server has its own handle.
+	// Not the caller's context, whose end would kill the process: stop ends it, cleanly.
+	cmd, err := s.process(context.WithoutCancel(ctx), binary, args(s.port)...)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("can't start %s: %w", s.name, err)
+	}
+	s.cmd, s.exited = cmd, make(chan struct{})
+	go func(exited chan<- struct{}) {
+		defer close(exited)
+		_ = cmd.Wait() // How it ended is in its log.
+	}(s.exited)
+	return s.ready(ctx, driver)
+}
+
+func (s *server) ready(ctx context.Context, driver string) error {
+	const limit = time.Minute
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	db, err := sql.Open(driver, s.dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // It has done its work.
+	for db.PingContext(ctx) != nil {
+		select {
+		case <-s.exited:
+			return fmt.Errorf("%s ended as soon as it was started; the end of its log:\n%s", s.name, s.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("%s doesn't answer after %v; the end of its log:\n%s", s.name, limit, s.logTail())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (s *server) hasExited() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends the process and removes the directory. It is safe after a failed start.
+func (s *server) stop() (err error) {
+	if s.cmd != nil && !s.hasExited() {
+		_ = s.cmd.Process.Signal(s.quit) // An error means that it has just ended.
+		select {
+		case <-s.exited:
+		case <-time.After(20 * time.Second):
+			err = fmt.Errorf("%s did not stop in 20s and was killed", s.name)
+			_ = s.cmd.Process.Kill()
+			<-s.exited
+		}
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+func (s *server) logTail() string {
+	log, _ := os.ReadFile(filepath.Join(s.dir, "log")) // What can't be read is shown as nothing.
+	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("no free port on 127.0.0.1: %w", err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+func newPassword() string { return rand.Text() }
