@@ -1,0 +1,102 @@
+// Package bunconn reads and sets the connection that a Bun query runs on.
+//
+// Bun exports a setter for it (Conn) and no getter: whether a query runs on the
+// pool or in a transaction can only be read from the unexported field conn of
+// the builder. This package is the one place that does, by reflection, without
+// assuming anything about memory that the field's own type doesn't say. A test
+// pins it for every builder of every supported Bun;
+// docs/decisions/0001-reading-the-connection.md says why it is needed.
+package bunconn
+
+import (
+	"database/sql"
+	"fmt"
+	"reflect"
+
+	"github.com/uptrace/bun"
+)
+
+// Supported names the versions of Bun that the tests run on.
+const Supported = "v1.2.15 to v1.3.0"
+
+// Query is a query builder that can run a write.
+type Query interface {
+	bun.Query
+	DB() *bun.DB
+}
+
+// Get returns the connection that q runs on: nil for the pool, a *sql.Tx, a
+// *sql.Conn, a *sql.DB, or what the user gave to q's method Conn, if that is a
+// pointer. Anything else is an error that names its type.
+func Get(q Query) (bun.IConn, error) {
+	field := reflect.ValueOf(q).Elem().FieldByName("conn")
+	if !field.IsValid() || field.Kind() != reflect.Interface {
+		return nil, fmt.Errorf("bunaudit: %T has no connection that could be read: this version of Bun is not supported, use %s", q, Supported)
+	}
+	if field.IsNil() {
+		return nil, nil
+	}
+	held := field.Elem()
+	if held.Kind() != reflect.Pointer {
+		return nil, fmt.Errorf("bunaudit: the query runs on a %s, which is not a pointer", held.Type())
+	}
+	// The field is unexported, so its value can't be had by Interface. A
+	// pointer of the same type to the same variable can.
+	conn, ok := reflect.NewAt(held.Type().Elem(), held.UnsafePointer()).Interface().(bun.IConn)
+	if !ok {
+		return nil, fmt.Errorf("bunaudit: the query runs on a %s, which is no bun.IConn", held.Type())
+	}
+	switch c := conn.(type) {
+	case *bun.Tx: // Bun unwraps the value, but not a pointer to it
+		return c.Tx, nil
+	case *bun.Conn:
+		return c.Conn, nil
+	}
+	return conn, nil
+}
+
+// Set makes q run on conn; nil is the pool. It reports whether q is of a type
+// whose connection can be set.
+func Set(q Query, conn bun.IConn) bool {
+	switch q := q.(type) {
+	case *bun.InsertQuery:
+		q.Conn(conn)
+	case *bun.UpdateQuery:
+		q.Conn(conn)
+	case *bun.DeleteQuery:
+		q.Conn(conn)
+	case *bun.RawQuery:
+		q.Conn(conn)
+	case *bun.SelectQuery:
+		q.Conn(conn)
+	case *bun.MergeQuery:
+		q.Conn(conn)
+	case *bun.TruncateTableQuery:
+		q.Conn(conn)
+	default:
+		return false
+	}
+	return true
+}
+
+// WritesElsewhere reports whether db has a connection resolver that may send a
+// write to another database than db.DB, and the resolver's type. The resolver
+// that comes with Bun (bunexp.ReadWriteConnResolver) never does.
+func WritesElsewhere(db *bun.DB) (resolver string, elsewhere bool) {
+	field := reflect.ValueOf(db).Elem().FieldByName("resolver")
+	if !field.IsValid() || field.Kind() != reflect.Interface || field.IsNil() {
+		return "", false
+	}
+	typ := field.Elem().Type()
+	const own = "*bunexp.ReadWriteConnResolver"
+	return typ.String(), typ.String() != own
+}
+
+// IsPool reports whether conn is db's own pool.
+func IsPool(db *bun.DB, conn bun.IConn) bool {
+	if conn == nil {
+		return true
+	}
+	pool, ok := conn.(*sql.DB)
+	return ok && pool == db.DB
+}
