@@ -1,0 +1,25 @@
+// Package value holds the fixed rules by which a value in a database becomes
+// JSON in an event, and becomes a Go value again.
+//
+// The rules are written down in docs/event-format.md; they don't depend on the
+// database or on how a change was captured. Their result is called canonical:
+// one value has one JSON text. There are two ways to it:
+//
+//   - [AppendPostgresExpr] appends an SQL expression with which PostgreSQL itself
+//     makes the JSON of a column, with what [LoadPostgresTypes] has read from the
+//     catalog;
+//   - [Encode] makes it from what database/sql delivers, for a database that does
+//     not know the types of its values (SQLite), with the [Kind] that [KindOf]
+//     reads from the model.
+//
+// [FromGo] makes it from a Go value that a user gives as a key or a filter, and
+// [Decode] turns it into the Go type of a model's field with Bun's own scanner.
+//
+// # Limits
+//
+// What PostgreSQL prints by a setting of the session is recorded as it is
+// printed: intervals (IntervalStyle), ranges of timestamps and composite values
+// (DateStyle, TimeZone), and floats where extra_float_digits is below 1. A value
+// of type json that holds a number outside of the limits of numeric can't be
+// recorded. SQL's NULL and JSON's null are the same in an event.
+package value

@@ -1,0 +1,74 @@
+package value
+
+// AppendPostgresExpr appends an SQL expression of type jsonb that is the
+// canonical JSON of a column of the given type: for a SELECT list or a RETURNING
+// list. SQL's NULL gives the JSON null; the expression is never NULL. The column
+// is quoted as in SQL, with or without a table before it, and is used more than
+// once. It works on PostgreSQL 13 and later and does not depend on the session's
+// TimeZone, DateStyle (but for ranges and composite types) and bytea_output.
+func AppendPostgresExpr(b []byte, typ PostgresType, quotedColumn string) []byte {
+	b = append(b, "COALESCE("...)
+	if typ.array {
+		b = appendArrayExpr(b, typ.rule, quotedColumn)
+	} else {
+		b = appendScalarExpr(b, typ.rule, quotedColumn)
+	}
+	return append(b, ",'null'::jsonb)"...)
+}
+
+// appendScalarExpr appends an expression that is NULL where the column is.
+func appendScalarExpr(b []byte, rule pgRule, col string) []byte {
+	switch rule {
+	case pgTimestampTZ:
+		return appendTimeExpr(b, col, col+" AT TIME ZONE 'UTC'", `Z`)
+	case pgTimestamp:
+		return appendTimeExpr(b, col, col, ``)
+	case pgBytea:
+		// encode breaks lines after 76 characters.
+		return appendAll(b, "to_jsonb(replace(encode(", col, ",'base64'),chr(10),''))")
+	case pgJSON:
+		// jsonb can't hold \u0000: such a JSON is recorded as its text.
+		return appendAll(b, `CASE WHEN `, col, `::text~E'(^|[^\\\\])(\\\\\\\\)*\\\\u0000' THEN to_jsonb(`,
+			col, `::text) ELSE `, col, `::jsonb END`)
+	case pgMoney:
+		return appendAll(b, "to_jsonb(", col, "::numeric)")
+	case pgText:
+		return appendAll(b, "to_jsonb(", col, "::text)")
+	}
+	return appendAll(b, "to_jsonb(", col, ")")
+}
+
+// appendTimeExpr appends the form of a time; infinities and times before
+// Christ have the form that to_jsonb gives them.
+func appendTimeExpr(b []byte, col, inUTC, suffix string) []byte {
+	zone := ""
+	if suffix != "" {
+		zone = `"` + suffix + `"`
+	}
+	return appendAll(b, `CASE WHEN isfinite(`, col, `) AND `, col, `>='0001-01-01 00:00:00+00' THEN to_jsonb(to_char(`,
+		inUTC, `,'YYYY-MM-DD"T"HH24:MI:SS.US`, zone, `')) ELSE to_jsonb(`, inUTC, `) END`)
+}
+
+// appendArrayExpr takes arrays of types with a rule of their own apart. Those
+// of more than one dimension are left to to_jsonb.
+func appendArrayExpr(b []byte, rule pgRule, col string) []byte {
+	switch rule {
+	case pgMoney:
+		return appendAll(b, "to_jsonb(", col, "::numeric[])")
+	case pgText:
+		return appendAll(b, "to_jsonb(", col, "::text[])")
+	case pgTimestampTZ, pgTimestamp, pgBytea:
+		b = appendAll(b, "CASE WHEN array_ndims(", col, ")=1 THEN (SELECT jsonb_agg(")
+		b = appendScalarExpr(b, rule, "bunaudit_e.v")
+		return appendAll(b, " ORDER BY bunaudit_e.n) FROM unnest(", col,
+			") WITH ORDINALITY AS bunaudit_e(v,n)) ELSE to_jsonb(", col, ") END")
+	}
+	return appendAll(b, "to_jsonb(", col, ")")
+}
+
+func appendAll(b []byte, parts ...string) []byte {
+	for _, s := range parts {
+		b = append(b, s...)
+	}
+	return b
+}
