@@ -12,12 +12,12 @@
 // A variable that is set already names a server of yours: it is used, and none is started in its place.
 //
 // Each server gets a new data directory, a free port on the loopback interface, a random password and its default
-// settings, except that it need not survive a power cut (fsync is off) and takes 200 connections. It is a child of this
+// settings, except that it need not survive a power cut (fsync is off, unless -fsync is given) and takes 200 connections. It is a child of this
 // command, is stopped by its process id, and leaves nothing behind but the cached download. Servers refuse to run as
 // root, so for root they run as the user nobody.
 //
 // Limits: Linux and macOS. A SIGKILL of this command stops the servers on Linux only, and leaves their directory in the
-// temporary directory. Timings with fsync off say nothing about a real server.
+// temporary directory. Timings without -fsync say little about a real server.
 //
 // This is a module of its own so that what it needs is no dependency of the library's. A further server is one more
 // file like postgres.go and one more line in start.

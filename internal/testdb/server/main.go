@@ -15,8 +15,8 @@ import (
 )
 
 const usage = `usage:
-  server run  [-pg 15|none] [-mariadb] -- command [argument ...]
-  server up   [-pg 15|none] [-mariadb] [-state directory]
+  server run  [-pg 15|none] [-mariadb] [-fsync] -- command [argument ...]
+  server up   [-pg 15|none] [-mariadb] [-fsync] [-state directory]
   server down [-state directory]
 `
 
@@ -42,6 +42,7 @@ func command(args []string) (code int, err error) {
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flags.StringVar(&want.postgres, "pg", "15", "")
 	flags.BoolVar(&want.mariadb, "mariadb", false, "")
+	flags.BoolVar(&want.fsync, "fsync", false, "")
 	state := flags.String("state", ".services", "")
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // flags has said it
@@ -107,8 +108,7 @@ func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err er
 
 // wait passes signals on to the command's process group until the command ends, and then ends what is left of the group.
 func wait(cmd *exec.Cmd, signals <-chan os.Signal) (code int) {
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	done := ended(cmd)
 	var tooLate <-chan time.Time
 	for {
 		select {
@@ -126,6 +126,16 @@ func wait(cmd *exec.Cmd, signals <-chan os.Signal) (code int) {
 			return max(cmd.ProcessState.ExitCode(), 0)
 		}
 	}
+}
+
+// ended waits for a command. The channel closes when it has ended; how it ended is in the command's ProcessState.
+func ended(cmd *exec.Cmd) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // ProcessState says it.
+	}()
+	return done
 }
 
 // startUnless starts the servers, unless a signal comes first. It returns those that it started also with an error.

@@ -14,7 +14,7 @@ import (
 )
 
 // startMariaDB starts the machine's MariaDB, which root has installed by apt where it is missing.
-func startMariaDB(ctx context.Context) (_ *server, err error) {
+func startMariaDB(ctx context.Context, fsync bool) (_ *server, err error) {
 	daemon, err := findMariaDB()
 	if err != nil {
 		if err = installMariaDB(ctx); err == nil {
@@ -25,7 +25,7 @@ func startMariaDB(ctx context.Context) (_ *server, err error) {
 		return nil, err
 	}
 	s, err := newServer("MariaDB", syscall.SIGTERM)
-	if s == nil {
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -33,9 +33,6 @@ func startMariaDB(ctx context.Context) (_ *server, err error) {
 			_ = s.stop() // The first error is the one to see.
 		}
 	}()
-	if err != nil {
-		return nil, err
-	}
 
 	data, err := s.mkdir("data")
 	if err != nil {
@@ -54,10 +51,14 @@ func startMariaDB(ctx context.Context) (_ *server, err error) {
 	if err := s.own(setup); err != nil {
 		return nil, err
 	}
+	flush := "0"
+	if fsync {
+		flush = "1"
+	}
 	return s, s.launch(ctx, "mysql", daemon, func(port int) []string {
 		return []string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + strconv.Itoa(port),
 			"--socket=" + filepath.Join(data, "socket"), "--pid-file=" + filepath.Join(data, "pid"), "--init-file=" + setup,
-			"--skip-name-resolve", "--max-connections=200", "--innodb-flush-log-at-trx-commit=0"}
+			"--skip-name-resolve", "--max-connections=200", "--innodb-flush-log-at-trx-commit=" + flush}
 	}, func(port int) string {
 		return fmt.Sprintf("bunaudit:%s@tcp(127.0.0.1:%d)/bunaudit", password, port)
 	})

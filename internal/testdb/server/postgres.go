@@ -25,14 +25,14 @@ var postgresVersions = map[string]string{
 }
 
 // startPostgres starts PostgreSQL from the binaries that embedded-postgres downloads, in locale C and encoding UTF-8.
-func startPostgres(ctx context.Context, version string) (_ *server, err error) {
+func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, err error) {
 	if exact, ok := postgresVersions[version]; ok {
 		version = exact
 	} else if strings.Count(version, ".") != 2 {
 		return nil, fmt.Errorf("-pg %s is no version of PostgreSQL known here: give 13 to 18, an exact one such as 15.14.0, or none", version)
 	}
 	s, err := newServer("PostgreSQL "+version, syscall.SIGINT)
-	if s == nil {
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -40,9 +40,6 @@ func startPostgres(ctx context.Context, version string) (_ *server, err error) {
 			_ = s.stop() // The first error is the one to see.
 		}
 	}()
-	if err != nil {
-		return nil, err
-	}
 
 	binaries := filepath.Join(s.dir, "postgres")
 	if err := unpackPostgres(version, binaries); err != nil {
@@ -69,7 +66,7 @@ func startPostgres(ctx context.Context, version string) (_ *server, err error) {
 	}
 	return s, s.launch(ctx, "postgres", filepath.Join(binaries, "bin", "postgres"), func(port int) []string {
 		return []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=off"}
+			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=" + strconv.FormatBool(fsync)}
 	}, func(port int) string {
 		return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
 	})

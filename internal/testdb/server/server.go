@@ -22,6 +22,7 @@ import (
 type wanted struct {
 	postgres string // a major version, an exact one, or "none"
 	mariadb  bool
+	fsync    bool // survive a power cut, at the price that a real server pays
 }
 
 // start starts the servers that are wanted and that no environment variable names already. With an error it returns
@@ -33,9 +34,11 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 		start  func(context.Context) (*server, error)
 	}{
 		{"BUNAUDIT_TEST_POSTGRES", want.postgres != "none", func(ctx context.Context) (*server, error) {
-			return startPostgres(ctx, want.postgres)
+			return startPostgres(ctx, want.postgres, want.fsync)
 		}},
-		{"BUNAUDIT_TEST_MARIADB", want.mariadb, startMariaDB},
+		{"BUNAUDIT_TEST_MARIADB", want.mariadb, func(ctx context.Context) (*server, error) {
+			return startMariaDB(ctx, want.fsync)
+		}},
 	} {
 		if !each.wanted {
 			continue
@@ -72,31 +75,48 @@ type server struct {
 	port int
 
 	dir    string         // removed by stop
+	tmp    string         // its own temporary directory, in dir
 	quit   syscall.Signal // asks for a fast, clean stop
 	cmd    *exec.Cmd
-	exited chan struct{} // closed when the process has ended
+	exited <-chan struct{} // closed when the process has ended
 }
 
-// newServer makes the server's directory. The caller must stop the server whatever happens next.
+// newServer makes the server's directory, which stop removes.
 func newServer(name string, quit syscall.Signal) (*server, error) {
 	dir, err := os.MkdirTemp("", "bunaudit-")
 	if err != nil {
 		return nil, fmt.Errorf("can't make a directory for %s, set TMPDIR to one that can be written: %w", name, err)
 	}
 	s := &server{name: name, dir: dir, quit: quit}
-	if os.Geteuid() != 0 {
-		return s, nil
+	err = s.openUp()
+	if err == nil {
+		s.tmp, err = s.mkdir("tmp")
 	}
-	// The user nobody has to reach the directory.
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // It holds binaries; the data is in a closed one below.
-		return s, err
-	}
-	for parent := dir; parent != "/"; parent = filepath.Dir(parent) {
-		if info, err := os.Stat(parent); err == nil && info.Mode()&0o001 == 0 {
-			return s, fmt.Errorf("root's %s runs as the user nobody, who can't enter %s: set TMPDIR to a directory that all can enter, such as /tmp", name, parent)
-		}
+	if err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// openUp lets the user nobody reach the directory, where that is who the server runs as.
+func (s *server) openUp() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	// It holds binaries; what is secret is in a closed directory below.
+	if err := os.Chmod(s.dir, 0o755); err != nil { //nolint:gosec // See above.
+		return err
+	}
+	for parent := filepath.Dir(s.dir); parent != "/"; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if err != nil {
+			return err
+		}
+		if info.Mode()&0o001 == 0 {
+			return fmt.Errorf("root's %s runs as the user nobody, who can't enter %s: set TMPDIR to a directory that all can enter, such as /tmp", s.name, parent)
+		}
+	}
+	return nil
 }
 
 // mkdir makes a directory below the server's own, for the user that the server runs as.
@@ -143,7 +163,7 @@ func (s *server) process(ctx context.Context, name string, args ...string) (*exe
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + s.dir, "TMPDIR=" + s.dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + s.tmp, "TMPDIR=" + s.tmp}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
 	dieWithParent(cmd.SysProcAttr, s.quit)
 	return cmd, nil
@@ -192,11 +212,7 @@ func (s *server) launchOnce(ctx context.Context, driver, binary string, args fun
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("can't start %s: %w", s.name, err)
 	}
-	s.cmd, s.exited = cmd, make(chan struct{})
-	go func(exited chan<- struct{}) {
-		defer close(exited)
-		_ = cmd.Wait() // How it ended is in its log.
-	}(s.exited)
+	s.cmd, s.exited = cmd, ended(cmd)
 	return s.ready(ctx, driver)
 }
 

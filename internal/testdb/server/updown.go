@@ -57,8 +57,7 @@ func up(flags []string, state string, signals <-chan os.Signal) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := ended(cmd)
 	for {
 		if lines, err := os.ReadFile(env); err == nil {
 			fmt.Print(string(lines))
@@ -99,14 +98,14 @@ func serve(want wanted, state string, signals <-chan os.Signal) (err error) {
 	if err := os.Rename(env+".new", env); err != nil {
 		return err
 	}
-	ended := make(chan *server, len(servers))
+	first := make(chan *server, len(servers))
 	for _, s := range servers {
-		go func() { <-s.exited; ended <- s }()
+		go func() { <-s.exited; first <- s }()
 	}
 	select {
 	case <-signals:
 		return nil
-	case s := <-ended:
+	case s := <-first:
 		return fmt.Errorf("%s ended by itself; the end of its log:\n%s", s.name, s.logTail())
 	}
 }

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets this test binary stand in for the command: up starts its own executable, and the tests start it too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// bare takes away the servers that the environment names, and gives the test a temporary directory to look for
+// leftovers in. It isn't below t.TempDir(), which the user nobody can't enter.
+func bare(t *testing.T) (tmp string) {
+	t.Helper()
+	t.Setenv("BUNAUDIT_TEST_POSTGRES", "")
+	t.Setenv("BUNAUDIT_TEST_MARIADB", "")
+	tmp, err := os.MkdirTemp("/tmp", "server-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	if err := os.Chmod(tmp, 0o755); err != nil { //nolint:gosec // The servers' user has to enter it.
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	return tmp
+}
+
+// self returns this command, as another process.
+func self(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func mustBeEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("%s is left in the temporary directory", entry.Name())
+	}
+}
+
+func mustBeFree(t *testing.T, port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatalf("the port is not free after stop: %v", err)
+	}
+	_ = l.Close()
+}
+
+func query(t *testing.T, driver, dsn, text string) (answer string) {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(text).Scan(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func TestEachServerStartsTwiceAndLeavesNothing(t *testing.T) {
+	for name, want := range map[string]struct {
+		wanted
+		driver string
+	}{
+		"PostgreSQL, oldest":  {wanted{postgres: "13"}, "postgres"},
+		"PostgreSQL, default": {wanted{postgres: "15"}, "postgres"},
+		"MariaDB":             {wanted{postgres: "none", mariadb: true}, "mysql"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if want.mariadb && os.Geteuid() != 0 {
+				if _, err := findMariaDB(); err != nil {
+					t.Skip("MariaDB is missing, and only root has it installed")
+				}
+			}
+			tmp := bare(t)
+			var both []*server
+			for range 2 {
+				servers, err := start(t.Context(), want.wanted)
+				t.Cleanup(func() { _ = stopAll(servers) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				both = append(both, servers...)
+			}
+			if len(both) != 2 || both[0].port == both[1].port {
+				t.Fatalf("want two servers, on ports of their own; got %v", both)
+			}
+			for _, s := range both {
+				if got := query(t, want.driver, s.dsn, "SELECT version()"); got == "" {
+					t.Error("the server has no version")
+				}
+			}
+			if err := stopAll(both); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range both {
+				mustBeFree(t, s.port)
+			}
+			mustBeEmpty(t, tmp)
+		})
+	}
+}
+
+func TestRootsServerRunsAsNobody(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("for root only")
+	}
+	bare(t)
+	servers, err := start(t.Context(), wanted{postgres: "15"})
+	t.Cleanup(func() { _ = stopAll(servers) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := credential()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(servers[0].dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != who.Uid || owner == 0 {
+		t.Errorf("the data belongs to user %d, want nobody, %d", owner, who.Uid)
+	}
+	if query(t, "postgres", servers[0].dsn, "SHOW fsync") != "off" {
+		t.Error("fsync is not off")
+	}
+}
+
+func TestRootIsToldOfADirectoryThatNobodyCanEnter(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("for root only")
+	}
+	tmp := filepath.Join(bare(t), "closed")
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	_, err := start(t.Context(), wanted{postgres: "15"})
+	if err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+		t.Errorf("got %v, want an error that says to set TMPDIR", err)
+	}
+	mustBeEmpty(t, tmp)
+}
+
+func TestUnknownVersionIsRefused(t *testing.T) {
+	bare(t)
+	for _, version := range []string{"12", "", "fifteen"} {
+		if _, err := start(t.Context(), wanted{postgres: version}); err == nil || !strings.Contains(err.Error(), "give 13 to 18") {
+			t.Errorf("version %q: got %v, want an error that says which there are", version, err)
+		}
+	}
+}
+
+func TestServerOfOnesOwnIsUsed(t *testing.T) {
+	bare(t)
+	t.Setenv("BUNAUDIT_TEST_POSTGRES", "mine")
+	out, err := self("run", "--", "sh", "-c", "echo $BUNAUDIT_TEST_POSTGRES").Output()
+	if err != nil || string(out) != "mine\n" {
+		t.Errorf("the command saw %q, %v; want the variable as it was", out, err)
+	}
+}
+
+func TestRunExitsAsItsCommandDid(t *testing.T) {
+	bare(t)
+	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -KILL $$": 137} {
+		cmd := self("run", "-pg", "none", "--", "sh", "-c", script)
+		var exit *exec.ExitError
+		if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Errorf("%s: exit code %d, want %d", script, got, want)
+		}
+	}
+}
+
+func TestSignalEndsTheCommandAndThenTheServers(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			tmp := bare(t)
+			cmd := self("run", "--", "sh", "-c", "echo $BUNAUDIT_TEST_POSTGRES; sleep 60; true")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			port := portIn(t, line(t, out))
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err == nil {
+				t.Error("an interrupted run passed")
+			}
+			mustBeFree(t, port)
+			mustBeEmpty(t, tmp)
+		})
+	}
+}
+
+func TestKilledRunLeavesNoServer(t *testing.T) {
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip("only Linux tells a child that its parent is gone")
+	}
+	bare(t)
+	cmd := self("run", "--", "sh", "-c", "echo $BUNAUDIT_TEST_POSTGRES; exec sleep 60")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	port := portIn(t, line(t, out))
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the server still answers 10s after the kill")
+		}
+	}
+}
+
+func TestUpAndDown(t *testing.T) {
+	state := t.TempDir()
+	tmp := bare(t)
+	first, err := self("up", "-state", state).Output()
+	t.Cleanup(func() { _ = self("down", "-state", state).Run() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	variable, dsn, _ := strings.Cut(strings.TrimSpace(string(first)), "=")
+	if variable != "export BUNAUDIT_TEST_POSTGRES" {
+		t.Fatalf("up printed %q, want a line to source", first)
+	}
+	dsn = strings.Trim(dsn, "'")
+	if query(t, "postgres", dsn, "SELECT 'here'") != "here" {
+		t.Error("the server doesn't answer")
+	}
+	if again, err := self("up", "-state", state).Output(); err != nil || string(again) != string(first) {
+		t.Errorf("a second up printed %q, %v; want the same as the first", again, err)
+	}
+	for range 2 { // The second finds nothing to do.
+		if err := self("down", "-state", state).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustBeFree(t, portIn(t, dsn))
+	mustBeEmpty(t, tmp)
+	if _, err := os.Stat(filepath.Join(state, "env")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the variables of a stopped server are still there to source")
+	}
+}
+
+func TestUpSaysWhyItFailed(t *testing.T) {
+	bare(t)
+	state := t.TempDir()
+	cmd := self("up", "-state", state, "-pg", "12")
+	cmd.Stderr = nil
+	_, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !strings.Contains(string(exit.Stderr), "give 13 to 18") {
+		t.Errorf("got %v, want the reason on stderr", err)
+	}
+}
+
+// line reads one line.
+func line(t *testing.T, r interface{ Read([]byte) (int, error) }) string {
+	t.Helper()
+	var text []byte
+	for one := make([]byte, 1); ; text = append(text, one[0]) {
+		if _, err := r.Read(one); err != nil {
+			t.Fatalf("the command ended after %q", text)
+		}
+		if one[0] == '\n' {
+			return string(text)
+		}
+	}
+}
+
+// portIn returns the port in a data source name.
+func portIn(t *testing.T, dsn string) (port int) {
+	t.Helper()
+	_, rest, _ := strings.Cut(dsn, "@127.0.0.1:")
+	if _, err := fmt.Sscanf(rest, "%d", &port); err != nil {
+		t.Fatalf("no port in %q", dsn)
+	}
+	return port
+}
