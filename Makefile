@@ -1,0 +1,68 @@
+# Needs Go, make and a C compiler. What else the checks need, they fetch and start themselves, and stop again.
+# A server of yours is used instead where BUNAUDIT_TEST_POSTGRES or BUNAUDIT_TEST_MARIADB names it: see compose.yaml.
+
+# What to change on the command line, as in: make test SERVERS="-pg 18 -mariadb"
+SERVERS ?= -pg 15
+FOR     ?= 30s
+BENCH   ?= .
+
+# The oldest supported Bun is the one in go.mod; this is the newest.
+BUN    := github.com/uptrace/bun
+NEWEST := $(addprefix $(BUN)/,dialect/pgdialect@v1.3.0 dialect/sqlitedialect@v1.3.0 dialect/mysqldialect@v1.3.0 \
+          driver/sqliteshim@v1.3.0 extra/bundebug@v1.3.0 driver/pgdriver@v1.2.18 extra/bunotel@v1.2.18) $(BUN)@v1.3.0
+
+MODULES := . internal/testdb/server tools
+LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+SERVER  := .build/server
+SUBMAKE := $(MAKE) --no-print-directory
+
+.PHONY: help test test-unit lint bench fuzz examples services-up services-down in-services in-bench in-fuzz in-examples $(SERVER)
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+test: lint .build/newest.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race, examples
+	go test -C internal/testdb/server -count=1 ./...
+	BUNAUDIT_TEST_REQUIRE=1 $(SERVER) run $(SERVERS) -- $(SUBMAKE) in-services
+	@echo "make test: all passed"
+
+in-services: in-examples
+	@go list -m $(BUN)
+	go test -race -count=1 ./...
+	@go list -m -modfile=.build/newest.mod $(BUN)
+	go test -race -count=1 -mod=mod -modfile=.build/newest.mod ./...
+
+test-unit: ## The tests that need no server
+	go test ./...
+
+lint: ## go vet and the linters
+	for m in $(MODULES); do (cd $$m && go vet ./... && $(LINT) run ./...) || exit; done
+
+bench: $(SERVER) ## Benchmarks that match BENCH=., on a server that syncs to disk
+	$(SERVER) run $(SERVERS) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+fuzz: $(SERVER) ## Each fuzz test for FOR=30s
+	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) ..
+
+examples: $(SERVER) ## Run every program in examples/: each ends by itself, with 0 if it is right
+	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-examples
+
+in-examples:
+	go run -C tools ./examples ..
+
+services-up: $(SERVER) ## Start SERVERS="-pg 15" in the background, and print the variables to export
+	@$(SERVER) up $(SERVERS)
+
+services-down: $(SERVER) ## Stop what services-up started
+	@$(SERVER) down
+
+# go.mod with the newest Bun. Made, not committed, so that it can't drift from go.mod.
+.build/newest.mod: go.mod go.sum Makefile
+	@mkdir -p .build
+	@cp go.mod $@ && cp go.sum .build/newest.sum
+	go get -modfile=$@ $(NEWEST)
+
+$(SERVER):
+	@go build -C internal/testdb/server -o $(CURDIR)/$@ .
