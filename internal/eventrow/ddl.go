@@ -1,0 +1,125 @@
+package eventrow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun/dialect"
+)
+
+// The DDL of each dialect, with {table} for the quoted name. docs/schema.md
+// shows the same text, and a test compares them.
+const (
+	postgresTable = `CREATE TABLE IF NOT EXISTS {table} (
+  "seq"          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  "id"           uuid        NOT NULL UNIQUE,
+  "time"         timestamptz NOT NULL,
+  "op"           text        NOT NULL,
+  "table_name"   text        NOT NULL,
+  "model"        text,
+  "key"          jsonb,
+  "old_key"      jsonb,
+  "changes"      jsonb,
+  "actor_id"     text,
+  "actor_type"   text,
+  "actor_name"   text,
+  "on_behalf_of" text,
+  "reason"       text,
+  "meta"         jsonb,
+  "tx"           uuid        NOT NULL,
+  "soft"         boolean     NOT NULL DEFAULT false,
+  "trace_id"     text,
+  "span_id"      text
+)`
+
+	// AUTOINCREMENT, because SQLite otherwise gives the number of a deleted last
+	// row to the next one.
+	sqliteTable = `CREATE TABLE IF NOT EXISTS {table} (
+  "seq"          INTEGER PRIMARY KEY AUTOINCREMENT,
+  "id"           TEXT    NOT NULL UNIQUE,
+  "time"         TEXT    NOT NULL,
+  "op"           TEXT    NOT NULL,
+  "table_name"   TEXT    NOT NULL,
+  "model"        TEXT,
+  "key"          TEXT,
+  "old_key"      TEXT,
+  "changes"      TEXT,
+  "actor_id"     TEXT,
+  "actor_type"   TEXT,
+  "actor_name"   TEXT,
+  "on_behalf_of" TEXT,
+  "reason"       TEXT,
+  "meta"         TEXT,
+  "tx"           TEXT    NOT NULL,
+  "soft"         BOOLEAN NOT NULL DEFAULT FALSE,
+  "trace_id"     TEXT,
+  "span_id"      TEXT
+)`
+)
+
+// indexes are those of every dialect, by the end of their names.
+func indexes() []struct{ suffix, columns string } {
+	return []struct{ suffix, columns string }{
+		{"key", `("table_name", "key", "seq")`},
+		{"old_key", `("table_name", "old_key", "seq") WHERE "old_key" IS NOT NULL`},
+		{"actor", `("actor_id", "time")`},
+		{"time", `("time")`},
+		{"tx", `("tx")`},
+	}
+}
+
+// Create returns the statements that create what is missing of the schema
+// (PostgreSQL), the table and its indexes.
+func (t Table) Create(d Dialect) ([]string, error) {
+	var stmts []string
+	switch d.Name() {
+	case dialect.PG:
+		if t.Schema != "" {
+			stmts = append(stmts, "CREATE SCHEMA IF NOT EXISTS "+quote(d, t.Schema))
+		}
+		stmts = append(stmts, strings.Replace(postgresTable, "{table}", t.quoted(d), 1))
+		for _, x := range indexes() {
+			// An index is always in the schema of its table.
+			stmts = append(stmts, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s",
+				quote(d, t.index(x.suffix)), t.quoted(d), x.columns))
+		}
+	case dialect.SQLite:
+		stmts = append(stmts, strings.Replace(sqliteTable, "{table}", t.quoted(d), 1))
+		for _, x := range indexes() {
+			// SQLite has the schema before the index's name, and only there.
+			stmts = append(stmts, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s",
+				Table{t.Schema, t.index(x.suffix)}.quoted(d), quote(d, t.Name), x.columns))
+		}
+	default:
+		return nil, unsupported(d)
+	}
+	return stmts, nil
+}
+
+// Drop returns the statements that drop the table with its indexes. A schema is
+// left alone: others may use it.
+func (t Table) Drop(d Dialect) ([]string, error) {
+	switch d.Name() {
+	case dialect.PG, dialect.SQLite:
+		return []string{"DROP TABLE IF EXISTS " + t.quoted(d)}, nil
+	default:
+		return nil, unsupported(d)
+	}
+}
+
+func (t Table) index(suffix string) string { return t.Name + "_" + suffix + "_idx" }
+
+func (t Table) quoted(d Dialect) string {
+	if t.Schema == "" {
+		return quote(d, t.Name)
+	}
+	return quote(d, t.Schema) + "." + quote(d, t.Name)
+}
+
+func quote(d Dialect, name string) string {
+	return string(dialect.AppendName(nil, name, d.IdentQuote()))
+}
+
+func unsupported(d Dialect) error {
+	return fmt.Errorf("the dialect %s is not supported: use PostgreSQL or SQLite", d.Name())
+}

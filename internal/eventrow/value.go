@@ -1,0 +1,157 @@
+package eventrow
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Text is a string whose empty value is NULL in the table.
+type Text string
+
+// Value implements [driver.Valuer].
+func (t Text) Value() (driver.Value, error) {
+	if t == "" {
+		return nil, nil
+	}
+	return string(t), nil
+}
+
+// Scan implements sql.Scanner.
+func (t *Text) Scan(src any) error {
+	s, _, err := scanText(src)
+	*t = Text(s)
+	return err
+}
+
+// JSON is a JSON text without insignificant white space, or nil for NULL.
+//
+// It goes to Bun as a string: Bun's own appender for JSON would turn the escape
+// \u0000 into another value instead of letting the database refuse it.
+type JSON []byte
+
+// Value implements [driver.Valuer].
+func (j JSON) Value() (driver.Value, error) {
+	if j == nil {
+		return nil, nil
+	}
+	return string(j), nil
+}
+
+// Scan implements sql.Scanner. It removes the white space that PostgreSQL adds.
+func (j *JSON) Scan(src any) error {
+	*j = nil
+	s, ok, err := scanText(src)
+	if err != nil || !ok {
+		return err
+	}
+	var buf bytes.Buffer
+	buf.Grow(len(s))
+	if err := json.Compact(&buf, []byte(s)); err != nil {
+		return fmt.Errorf("eventrow: read JSON: %w", err)
+	}
+	*j = buf.Bytes()
+	return nil
+}
+
+// timeLayout has a fixed width, so that the order of the text, which is all
+// that SQLite has, is the order of the times.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// Time is a time in UTC with microseconds, in the one form that the tables of
+// every dialect order by. Queries that compare the time column use it for their
+// arguments too.
+type Time struct{ t time.Time }
+
+// NewTime returns t as it is stored: cut to microseconds, in UTC.
+func NewTime(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
+
+// Time returns the time in UTC.
+func (t Time) Time() time.Time { return t.t }
+
+// Value implements [driver.Valuer].
+func (t Time) Value() (driver.Value, error) { return t.t.UTC().Format(timeLayout), nil }
+
+// Scan implements sql.Scanner.
+func (t *Time) Scan(src any) error {
+	if v, ok := src.(time.Time); ok {
+		*t = NewTime(v)
+		return nil
+	}
+	s, _, err := scanText(src)
+	if err != nil {
+		return err
+	}
+	for _, layout := range []string{timeLayout, time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07"} {
+		if v, err := time.Parse(layout, s); err == nil {
+			*t = NewTime(v)
+			return nil
+		}
+	}
+	return fmt.Errorf("eventrow: read time: unknown form of %d bytes", len(s))
+}
+
+// scanText returns what the driver gave as a string, and false for NULL.
+func scanText(src any) (string, bool, error) {
+	switch v := src.(type) {
+	case nil:
+		return "", false, nil
+	case string:
+		return v, true, nil
+	case []byte:
+		return string(v), true, nil
+	default:
+		return "", false, fmt.Errorf("eventrow: read text: the driver returned %T", src)
+	}
+}
+
+// Canonical returns the one text that stands for the key v: its columns sorted,
+// no white space, nothing escaped that needn't be. Where keys are text (SQLite)
+// they are looked up by it. It is nil for an empty v.
+func Canonical(v sink.Values) (JSON, error) { return encodeMap(v) }
+
+// encodeMap relies on encoding/json for the order: it sorts the keys of maps.
+func encodeMap[V any](m map[string]V) (JSON, error) {
+	if len(m) == 0 {
+		return nil, nil
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(m); err != nil {
+		return nil, err
+	}
+	b := buf.Bytes()
+	return JSON(b[:len(b)-1]), nil // without the encoder's line feed
+}
+
+// clean replaces what PostgreSQL can't hold in text, NUL and invalid UTF-8. Bun
+// would drop the former without a trace.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	return strings.ReplaceAll(s, "\x00", "\uFFFD")
+}
+
+// cleanMap copies m only where it must.
+func cleanMap(m map[string]string) map[string]string {
+	dirty := false
+	for k, v := range m {
+		if clean(k) != k || clean(v) != v {
+			dirty = true
+			break
+		}
+	}
+	if !dirty {
+		return m
+	}
+	cleaned := make(map[string]string, len(m))
+	for k, v := range m {
+		cleaned[clean(k)] = clean(v)
+	}
+	return cleaned
+}

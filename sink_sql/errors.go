@@ -1,0 +1,42 @@
+package sqlsink
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNoTable means that the table of events is missing, or lacks a column that
+// this version of the package needs. Tell it by errors.Is.
+var ErrNoTable = errors.New("the table is missing or of another version")
+
+// explain adds what to do about a missing table. The cause stays reachable by
+// errors.As.
+func (s *Sink) explain(err error) error {
+	if err == nil || !isNoTable(err) {
+		return err
+	}
+	return fmt.Errorf("%w (%s): create it with CreateTable or the migrations: %w", ErrNoTable, s.table, err)
+}
+
+// isNoTable knows the errors of the drivers without importing them.
+func isNoTable(err error) bool {
+	var code string
+	var pgdriver interface{ Field(byte) string }
+	var pgx interface{ SQLState() string }
+	switch {
+	case errors.As(err, &pgdriver):
+		code = pgdriver.Field('C')
+	case errors.As(err, &pgx):
+		code = pgx.SQLState()
+	default: // SQLite has one code for every error in a statement's text
+		text := err.Error()
+		return strings.Contains(text, "no such table") || strings.Contains(text, "has no column named") ||
+			strings.Contains(text, "no such column") || strings.Contains(text, "unknown database")
+	}
+	switch code {
+	case "42P01", "42703", "3F000": // undefined table, column, schema
+		return true
+	}
+	return false
+}

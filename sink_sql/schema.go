@@ -1,0 +1,82 @@
+package sqlsink
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/migrate"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+)
+
+// CreateTable creates what is missing of the schema, the table and its indexes,
+// in one transaction. It does nothing where all is there, and may be called by
+// several programs that start at the same time. It never alters a table.
+//
+// db is the database that holds the table: the audited one, or that of
+// [WithDB]. It may be a [bun.Tx].
+func (s *Sink) CreateTable(ctx context.Context, db bun.IDB) error {
+	if err := s.execAll(ctx, db, s.table.Create); err != nil {
+		return fmt.Errorf("sqlsink: create table: %w", err)
+	}
+	return nil
+}
+
+// Migrations returns the migrations of this sink's table, see the function
+// [Migrations].
+func (s *Sink) Migrations() *migrate.Migrations {
+	ms := migrate.NewMigrations()
+	s.add(ms, registerCreateEvents)
+	return ms
+}
+
+// Migrations returns the migrations of the table that a sink made by [New] with
+// the same options writes to, for Bun's migrator. They find out at run time
+// which database they run on. New versions of this package add to them.
+//
+// Their names start with the time of their making, as Bun's do, and end with
+// the name of the table, so they can be added to the application's own:
+//
+//	for _, m := range sqlsink.Migrations().Sorted() {
+//		migrations.Add(m)
+//	}
+//
+// Rolling the first one back drops the table and with it the whole audit trail.
+// It leaves the schema.
+func Migrations(opts ...Option) *migrate.Migrations { return New(opts...).Migrations() }
+
+// add adds one migration. Bun takes the name from the file that registers it;
+// the table's name is added so that two tables can be migrated by one migrator.
+func (s *Sink) add(ms *migrate.Migrations, register func(*migrate.Migrations, *Sink)) {
+	one := migrate.NewMigrations()
+	register(one, s)
+	for _, m := range one.Sorted() {
+		m.Name += "_" + s.table.String()
+		ms.Add(m)
+	}
+}
+
+// execAll runs the statements of a dialect in one transaction.
+func (s *Sink) execAll(ctx context.Context, db bun.IDB, ddl func(eventrow.Dialect) ([]string, error)) error {
+	stmts, err := ddl(db.Dialect())
+	if err != nil {
+		return err
+	}
+	if db.Dialect().Name() == dialect.PG {
+		// IF NOT EXISTS is not enough: two transactions that both find nothing
+		// collide in the catalog. The number is arbitrary, and the same in every
+		// version of this package.
+		stmts = append([]string{"SELECT pg_advisory_xact_lock(7237980812453)"}, stmts...)
+	}
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		for _, stmt := range stmts {
+			// As an argument, the text is not searched for placeholders.
+			if _, err := tx.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
