@@ -1,0 +1,130 @@
+package sqltext
+
+import (
+	"testing"
+)
+
+var dialects = []Dialect{PostgreSQL, SQLite, MySQL}
+
+func seed(f *testing.F) {
+	for _, sql := range corpus {
+		for d := range dialects {
+			f.Add(byte(d), sql)
+		}
+	}
+}
+
+// corpus is where the fuzzers start from.
+var corpus = []string{
+	`UPDATE "orders" AS "order" SET "n" = n + 1, b = 'x;''' WHERE (id = 1) RETURNING *`,
+	`INSERT INTO s.t AS x (a, "b""c") VALUES (1, $$;$$), (2, E'\'') ON CONFLICT (a) WHERE a > 1 DO UPDATE SET a = EXCLUDED.a WHERE x.a IS DISTINCT FROM 1 RETURNING a AS from`,
+	`INSERT INTO t SELECT a FROM x JOIN y ON x.a = y.a WHERE true ON CONFLICT DO NOTHING`,
+	`INSERT INTO t(a) VALUES (1) ON CONFLICT (a) DO NOTHING ON CONFLICT DO UPDATE SET a = 2`,
+	`INSERT IGNORE INTO t SET a = 1 AS new ON DUPLICATE KEY UPDATE a = new.a`,
+	`WITH RECURSIVE a (x) AS NOT MATERIALIZED (DELETE FROM t RETURNING *) SEARCH DEPTH FIRST BY x SET y, b AS (SELECT 1) UPDATE ONLY (q) SET (a, b) = (SELECT 1, 2), c[1] = 2 FROM b WHERE q.x = b.x`,
+	`DELETE FROM ONLY a.b * AS c USING d JOIN e USING (x) WHERE c.x = d.x`,
+	`DELETE LOW_PRIORITY a, b.c FROM x AS a JOIN b.c ON 1 WHERE true`,
+	`DELETE FROM a, b USING a JOIN b`,
+	`DELETE FROM t PARTITION (p0) WHERE a ORDER BY b LIMIT 3 RETURNING a`,
+	`UPDATE a JOIN b USING (x) SET a.y = b.y WHERE a.z`,
+	`UPDATE OR IGNORE t INDEXED BY i SET a == 1`,
+	`MERGE INTO t AS a USING s ON a.id = s.id WHEN MATCHED THEN UPDATE SET x = 1 WHEN NOT MATCHED THEN INSERT VALUES (1) RETURNING *;`,
+	`TRUNCATE TABLE ONLY a, b RESTART IDENTITY CASCADE`,
+	`SELECT 1; -- ; ` + "\n" + `DELETE FROM t`,
+	`EXPLAIN (ANALYZE) DELETE FROM t`,
+	`PREPARE x (int) AS UPDATE t SET a = $1`,
+	`COPY t (a) FROM stdin`,
+	`COPY (DELETE FROM t RETURNING *) TO stdout`,
+	`LOAD DATA INFILE 'x' INTO TABLE t`,
+	`SET STATEMENT max_statement_time = 1 FOR UPDATE t SET a = 1`,
+	`BEGIN NOT ATOMIC UPDATE t SET a = 1; END`,
+	`CREATE TRIGGER x AFTER UPDATE ON t BEGIN DELETE FROM u; END; UPDATE v SET a = 1`,
+	`/*!50000 UPDATE t SET */ a = 1`,
+	"UPDATE `a``b` SET [x]]=1 # \n",
+	`UPDATE t SET a = E'\''` + "\n" + `'\'' WHERE x`,
+}
+
+// checkSpans fails unless the clauses lie in the text, in its order.
+func checkSpans(t *testing.T, sql string, s Statement) {
+	t.Helper()
+	at := 0
+	for _, span := range inOrder(s) {
+		if span == (Span{}) {
+			continue
+		}
+		if span.Start < at || span.End < span.Start || span.End > s.End || s.End > len(sql) {
+			t.Fatalf("span %v after %d of %q: %+v", span, at, sql, s)
+		}
+		at = span.End
+	}
+}
+
+// inOrder lists the spans as the text has them; those within another are left
+// out.
+func inOrder(s Statement) []Span {
+	spans := []Span{s.With, s.VerbSpan, s.Modifier}
+	if s.MultiTable && s.Verb == Update {
+		spans = append(spans, s.Tables)
+	} else {
+		spans = append(spans, s.TargetText)
+		if s.Partition.Start < s.Alias.Start {
+			spans = append(spans, s.Partition, s.Alias)
+		} else {
+			spans = append(spans, s.Alias, s.Partition)
+		}
+		spans = append(spans, s.Hints, s.Tables)
+	}
+	spans = append(spans, s.Columns, s.Overriding, s.Source, s.RowAlias, s.OnConflict)
+	if s.SourceKind != SourceSet {
+		spans = append(spans, s.Set)
+	}
+	spans = append(spans, s.From, s.Where)
+	if s.Returning.Start != 0 && s.OrderBy.Start > s.Returning.Start || s.Limit.Start > s.Returning.Start {
+		return append(spans, s.ReturningWith, s.Returning, s.OrderBy, s.Limit)
+	}
+	return append(spans, s.OrderBy, s.Limit, s.Body, s.ReturningWith, s.Returning)
+}
+
+func FuzzSplit(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, dialect byte, sql string) {
+		d := Dialect(dialect % 3)
+		s, err := Split(d, sql)
+		names, certain := Targets(d, sql)
+		h := Glance(d, sql)
+		if err != nil {
+			return
+		}
+		checkSpans(t, sql, s)
+		if h.Verb != s.Verb || h.Target != s.Target || !h.Writes || h.Several {
+			t.Fatalf("Glance(%q) = %+v, Split has %v %v", sql, h, s.Verb, s.Target)
+		}
+		if !certain {
+			t.Fatalf("Targets(%q) is uncertain, Split isn't", sql)
+		}
+		if !s.WithWrites && !s.MultiTable && !h.Certain {
+			t.Fatalf("Glance(%q) is uncertain, Split isn't", sql)
+		}
+		for _, n := range names {
+			if n == s.Target {
+				return
+			}
+		}
+		t.Fatalf("Targets(%q) = %v without %v", sql, names, s.Target)
+	})
+}
+
+func FuzzTargets(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, dialect byte, sql string) {
+		d := Dialect(dialect % 3)
+		names, certain := Targets(d, sql)
+		h := Glance(d, sql)
+		if h.Certain && (!certain || len(names) > 1 || len(names) == 1 && names[0] != h.Target) {
+			t.Fatalf("Glance(%q) = %+v, Targets = %v %v", sql, h, names, certain)
+		}
+		if !h.Writes && (len(names) > 0 || !certain) {
+			t.Fatalf("Glance(%q) sees no write, Targets = %v %v", sql, names, certain)
+		}
+	})
+}

@@ -1,0 +1,34 @@
+package sqltext
+
+// merge finds MERGE's target and RETURNING. The rest is one body: its conditions
+// and actions hold every keyword there is.
+func (p *parser) merge(s *Statement) {
+	p.advance()
+	if !p.take(kwInto) {
+		p.fail(p.tok.start, "MERGE without INTO")
+		return
+	}
+	p.target(s)
+	p.alias(s, false)
+	if !p.is(kwUsing) {
+		p.fail(p.tok.start, "MERGE without USING")
+		return
+	}
+	s.Body = p.clause("MERGE", 1<<kwReturning, 0, false)
+	p.returning(s)
+}
+
+// truncate reads TRUNCATE and leaves its options alone.
+func (p *parser) truncate(s *Statement) {
+	p.advance()
+	p.take(kwTable)
+	p.target(s)
+	for p.takePunct(',') {
+		s.MultiTable = true
+		var more Statement
+		p.target(&more)
+	}
+	if !p.atEnd() {
+		s.Body = p.clause("TRUNCATE", 0, p.forbidden(), false)
+	}
+}
