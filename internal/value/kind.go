@@ -52,23 +52,30 @@ func KindOf(f *schema.Field) Kind {
 	switch {
 	case f.Tag.HasOption("msgpack"):
 		return KindBytes
-	case f.Tag.HasOption("array"), f.Tag.HasOption("multirange"), strings.HasSuffix(f.UserSQLType, "[]"):
+	case f.Tag.HasOption("array"), f.Tag.HasOption("multirange"), strings.HasSuffix(userSQLType(f), "[]"):
 		return KindArray
 	case f.Tag.HasOption("hstore"):
 		return KindHstore
 	}
-	if f.UserSQLType != "" {
-		if k, ok := kindOfSQLType(f.UserSQLType); ok {
+	if name := userSQLType(f); name != "" {
+		if k, ok := kindOfSQLType(name); ok {
 			return k
 		}
 		return kindOfGoType(f.IndirectType)
 	}
-	if f.Table != nil && f.Table.Dialect().Name() == dialect.PG {
+	if onPostgres(f) {
 		if k, ok := kindOfSQLType(f.DiscoveredSQLType); ok {
 			return k
 		}
 	}
 	return kindOfGoType(f.IndirectType)
+}
+
+// userSQLType is the type that the model's tag gives, or "". Bun fills its own
+// field UserSQLType with what it has discovered.
+func userSQLType(f *schema.Field) string {
+	name, _ := f.Tag.Option("type")
+	return name
 }
 
 // kindOfSQLType knows the names of types that the databases and Bun use.
