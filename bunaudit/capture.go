@@ -1,0 +1,179 @@
+package bunaudit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sqlaudit/bun/internal/replay"
+	"github.com/sqlaudit/bun/internal/sqltext"
+)
+
+// capture runs one statement the general way: what the rows were is read, under
+// a lock, before the statement runs; what they are now comes with its RETURNING
+// clause.
+type capture struct {
+	*recorder
+	unit     *unit
+	wantRows bool
+	columns  *columns
+}
+
+func (c *capture) run(ctx context.Context) (*outcome, error) {
+	if err := c.loadColumns(ctx); err != nil {
+		return nil, c.notRecorded("", fmt.Errorf("read the table's columns: %w", err))
+	}
+	switch c.stmt.Verb {
+	case sqltext.Insert:
+		return c.insert(ctx)
+	case sqltext.Delete:
+		return c.delete(ctx)
+	default: // arm lets nothing else pass
+		return c.update(ctx)
+	}
+}
+
+// loadColumns finds out how to read the table that the statement names, once
+// for each name.
+func (c *capture) loadColumns(ctx context.Context) error {
+	name := c.stmt.TargetText.In(c.text)
+	if cached, ok := c.plan.images.Load(name); ok {
+		c.columns = cached.(*columns)
+		return nil
+	}
+	cols, err := c.registry.dialect.columns(ctx, c.unit, c.plan, c.tableName())
+	if err != nil {
+		return err
+	}
+	c.columns = cols
+	c.plan.images.Store(name, cols)
+	return nil
+}
+
+// forgetColumns makes the next statement read the table anew: it may have been
+// altered.
+func (c *capture) forgetColumns() { c.plan.images.Delete(c.stmt.TargetText.In(c.text)) }
+
+func (c *capture) insert(ctx context.Context) (*outcome, error) {
+	returned, err := c.query(ctx, c.statement(c.stmt.End))
+	if err != nil {
+		return nil, err
+	}
+	out, rows, err := c.split(returned)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		out.changes = append(out.changes, rowChange{new: row.image})
+	}
+	if !c.wantRows {
+		out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
+	}
+	return out, nil
+}
+
+func (c *capture) delete(ctx context.Context) (*outcome, error) {
+	returned, err := c.query(ctx, c.statement(c.stmt.End))
+	if err != nil {
+		return nil, err
+	}
+	out, rows, err := c.split(returned)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		out.changes = append(out.changes, rowChange{old: row.image})
+	}
+	return out, c.resultOf(ctx, out)
+}
+
+func (c *capture) update(ctx context.Context) (*outcome, error) {
+	if claim := c.registry.dialect.claim(c.target(), c.plan); claim != "" {
+		if _, err := c.unit.conn.ExecContext(ctx, claim); err != nil {
+			return nil, c.readFailed(err)
+		}
+	}
+	before, err := c.oldImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	returned, err := c.query(ctx, c.restrictedUpdate(before.order))
+	if err != nil {
+		return nil, err
+	}
+	out, after, err := c.split(returned)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range after {
+		old, err := before.of(row, len(after))
+		if err != nil {
+			return nil, c.notRecorded("", err)
+		}
+		out.changes = append(out.changes, rowChange{old: old, new: row.image})
+	}
+	return out, c.resultOf(ctx, out)
+}
+
+// resultOf completes the result of a statement other than an insert, for which
+// SQLite's drivers report the id of the last insert on the connection.
+func (c *capture) resultOf(ctx context.Context, out *outcome) error {
+	if !c.wantRows {
+		out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
+	}
+	return nil
+}
+
+// query runs the statement itself.
+func (c *capture) query(ctx context.Context, text string) (*replay.Result, error) {
+	rows, err := c.unit.conn.QueryContext(ctx, text)
+	if err == nil {
+		var result *replay.Result
+		if result, err = replay.Read(rows); err == nil {
+			return result, nil
+		}
+	}
+	if c.registry.dialect.misfit(err) {
+		c.forgetColumns()
+	}
+	return nil, &statementError{err}
+}
+
+// readFailed sorts out an error of the reading of the old images. It is the
+// statement's own, such as a lock timeout or a bad condition, unless our
+// columns may be to blame.
+func (c *capture) readFailed(err error) error {
+	if c.registry.dialect.misfit(err) {
+		c.forgetColumns()
+		return c.notRecorded("", fmt.Errorf("read the rows before the change: %w", err))
+	}
+	return &statementError{err}
+}
+
+// located is a row that was read: its identity and its image.
+type located struct {
+	identity identity
+	image    image
+}
+
+// split takes the columns that we added to the RETURNING clause off the result.
+func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
+	ours := c.columns.width()
+	at := len(result.Columns) - ours
+	if at < 0 {
+		return nil, nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+	}
+	rows := make([]located, len(result.Rows))
+	for i, values := range result.Rows {
+		id, img, err := c.columns.row(values[at:])
+		if err != nil {
+			return nil, nil, c.notRecorded("", err)
+		}
+		rows[i] = located{id, img}
+	}
+	out := &outcome{affected: int64(len(rows))}
+	if c.wantRows {
+		out.returned = result.Head(ours)
+	}
+	return out, rows, nil
+}

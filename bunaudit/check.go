@@ -1,0 +1,41 @@
+package bunaudit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// checkTables reads no row of every audited table, with the columns that a
+// capture would read.
+func (r *registry) checkTables(ctx context.Context) error {
+	var errs []error
+	for _, plans := range *r.names.Load() {
+		for _, p := range plans {
+			if p.model == nil {
+				continue
+			}
+			if r.dialect == nil {
+				return fmt.Errorf("bunaudit: the audit does not support the dialect %s yet", r.db.Dialect().Name())
+			}
+			if err := r.checkTable(ctx, p); err != nil {
+				errs = append(errs, fmt.Errorf("bunaudit: check model %s: %w", p.model.Bun.TypeName, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *registry) checkTable(ctx context.Context, p *plan) error {
+	name := string(p.model.Bun.SQLName)
+	c, err := r.dialect.columns(ctx, &unit{db: r.db, conn: r.db.DB}, p, name)
+	if err != nil {
+		return err
+	}
+	b := append(c.appendList([]byte("SELECT "), name), " FROM "+name+" WHERE 1 = 0"...)
+	rows, err := r.db.DB.QueryContext(ctx, string(b))
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}

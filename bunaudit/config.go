@@ -1,0 +1,116 @@
+package bunaudit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Config says what [New] needs to know. Only Sink is required.
+type Config struct {
+	// Sink takes the events. Required; sqlsink.New() stores them in a table of
+	// the audited database.
+	Sink sink.Sink
+
+	// Actor says who makes a change, from the context of the statement. It is
+	// called once for each audited statement, before anything is sent, unless
+	// the context names an actor by [WithActor]. An error fails the statement.
+	// Nil: events have the actor of the context only.
+	//
+	// It may use the database, but not through the pool that the statement
+	// waits for: with one connection in the pool that never ends.
+	Actor func(ctx context.Context) (sink.Actor, error)
+
+	// RequireActor refuses a statement that names no actor, with [ErrNoActor].
+	// The default lets it pass, recorded with the zero Actor.
+	RequireActor bool
+
+	// OnFailure says what happens to a change whose event can't be recorded.
+	// The zero value is strict: the change is undone and the caller gets a
+	// [*NotRecordedError]. The other choice is [Degrade].
+	OnFailure FailurePolicy
+
+	// HashKey is the key of the HMAC-SHA-256 that stands for the values of
+	// columns tagged audit:hash; at least 16 bytes. Without it such a tag is an
+	// error. Hashes made with different keys can't be compared.
+	HashKey []byte
+
+	// Models are models, such as (*Customer)(nil), that the hook registers with
+	// Bun when it is added to a [bun.DB]. A raw statement is recognised as one
+	// on an audited table only if Bun has seen the model before, through this
+	// list, RegisterModel or a query. [Hook.Check] checks these models.
+	Models []any
+
+	// Log takes what an operator should see: statements that were skipped or
+	// let through unrecorded. Nil: slog.Default.
+	Log *slog.Logger
+
+	// BunLog is where Bun's own log lines go. Bun warns about each tag option
+	// that it does not know, and has one logger for the whole program, so New
+	// calls bun.SetLogger with [Logger](BunLog). Nil: standard error, which is
+	// Bun's default.
+	BunLog BunLogger
+
+	// Now is the clock of the events. Nil: time.Now.
+	Now func() time.Time
+
+	// NewID makes the IDs of events and transactions. Nil: UUIDv7.
+	NewID func() string
+}
+
+// FailurePolicy says what happens to a change whose event can't be recorded.
+// The zero value undoes the change.
+type FailurePolicy struct {
+	report func(ctx context.Context, err error)
+}
+
+// Degrade lets a change through whose event can't be recorded, and calls
+// report, which must not be nil, with a [*NotRecordedError]: the record has a
+// gap then. It costs a savepoint for each audited statement in a transaction.
+// Statements that can't be captured at all are refused all the same, and an
+// error of the statement itself is the caller's as ever.
+func Degrade(report func(ctx context.Context, err error)) FailurePolicy {
+	if report == nil {
+		panic("bunaudit: Degrade wants a function to report to")
+	}
+	return FailurePolicy{report: report}
+}
+
+func (p FailurePolicy) degrades() bool { return p.report != nil }
+
+const minHashKey = 16
+
+// Validate says what is wrong with the configuration, as far as that can be
+// known without a database, or returns nil.
+func (c Config) Validate() error {
+	switch {
+	case c.Sink == nil:
+		return errors.New("bunaudit: Config.Sink is missing: set it to sqlsink.New(), for example")
+	case c.HashKey != nil && len(c.HashKey) < minHashKey:
+		return errors.New("bunaudit: Config.HashKey is too short: use at least 16 random bytes")
+	}
+	for _, m := range c.Models {
+		if _, err := modelType(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	return c
+}

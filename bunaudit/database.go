@@ -1,0 +1,68 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+
+	"github.com/sqlaudit/bun/internal/sqltext"
+)
+
+// database is what differs between the databases that are captured on. Both
+// know INSERT, UPDATE and DELETE with RETURNING.
+type database interface {
+	// begin is the statement that opens a transaction which is going to write.
+	begin() string
+
+	// savepoints reports whether a change that can't be recorded needs a
+	// savepoint to be undone in the caller's transaction.
+	savepoints() bool
+
+	// inTransaction reports whether a transaction is open on u's connection,
+	// and may set u.id to the id that the transaction was given before.
+	inTransaction(ctx context.Context, u *unit) (bool, error)
+
+	// uncapturable says why a statement can't be recorded, or nothing.
+	uncapturable(text string, s sqltext.Statement) string
+
+	// claim returns a statement to run first in a transaction that the caller
+	// opened, so that the rows can be read before they are written; or nothing.
+	claim(target string, p *plan) string
+
+	// lock is the clause that keeps rows that are read from changing.
+	lock(qualifier string, keyChanges bool) string
+
+	// inReturning is what a column is qualified with in a RETURNING clause,
+	// given what the statement calls the table.
+	inReturning(qualifier string) string
+
+	// columns says how to select the columns of a table.
+	columns(ctx context.Context, u *unit, p *plan, table string) (*columns, error)
+
+	// in appends a condition that holds for the rows of these identities.
+	in(b []byte, identity []string, rows []identity) []byte
+
+	// lastInsertID returns the id that the driver would report for the last
+	// insert on the connection, or an error that says that it reports none.
+	lastInsertID(ctx context.Context, u *unit) (int64, error)
+
+	// quote appends an identifier.
+	quote(b []byte, name string) []byte
+
+	// misfit reports whether err says that a column or table was not as the
+	// model has it, rather than that the rows could not be had.
+	misfit(err error) bool
+}
+
+// identity is what tells a row from others of its table: one SQL literal for
+// each identity column.
+type identity []string
+
+// image is a row at one moment: the JSON of each column of columns.fields.
+type image []json.RawMessage
+
+// decoder turns a driver's values into an identity's literal or a column's JSON.
+type (
+	literalOf func(v driver.Value) (string, error)
+	jsonOf    func(v driver.Value) (json.RawMessage, error)
+)

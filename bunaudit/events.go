@@ -1,0 +1,118 @@
+package bunaudit
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sqlaudit/bun/sink"
+)
+
+// events makes an event of every row that really changed.
+func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *columns, changes []rowChange) []sink.Event {
+	if len(changes) == 0 {
+		return nil
+	}
+	common := sink.Event{
+		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
+		Table:  r.plan.model.Table,
+		Model:  r.plan.model.Label,
+		Actor:  actor,
+		Reason: reasonOf(ctx),
+		Meta:   metaOf(ctx),
+		Tx:     u.id,
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		common.TraceID, common.SpanID = span.TraceID().String(), span.SpanID().String()
+	}
+	events := make([]sink.Event, 0, len(changes))
+	for _, ch := range changes {
+		e := common
+		if !r.describe(&e, c, ch) {
+			continue
+		}
+		e.ID = r.hook.cfg.NewID()
+		events = append(events, e)
+	}
+	return events
+}
+
+// describe says what happened to a row, and reports whether anything did.
+func (r *recorder) describe(e *sink.Event, c *columns, ch rowChange) bool {
+	e.Changes = make(map[string]sink.Change, len(c.tracked))
+	switch {
+	case ch.old == nil:
+		e.Op = sink.Insert
+		e.Key = c.keyOf(ch.new)
+	case ch.new == nil:
+		e.Op = sink.Delete
+		e.Key = c.keyOf(ch.old)
+	default:
+		return r.describeUpdate(e, c, ch)
+	}
+	for _, t := range c.tracked {
+		e.Changes[t.name] = r.change(t, ch)
+	}
+	return true
+}
+
+func (r *recorder) describeUpdate(e *sink.Event, c *columns, ch rowChange) bool {
+	e.Op = sink.Update
+	e.Key = c.keyOf(ch.new)
+	for _, t := range c.tracked {
+		if !bytes.Equal(ch.old[t.at], ch.new[t.at]) {
+			e.Changes[t.name] = r.change(t, ch)
+		}
+	}
+	if !c.sameKey(ch.old, ch.new) {
+		e.OldKey = c.keyOf(ch.old)
+		for name, old := range e.OldKey {
+			if !bytes.Equal(old, e.Key[name]) {
+				e.Changes[name] = sink.Change{Old: old, New: e.Key[name]}
+			}
+		}
+	}
+	switch was, is := c.isDeleted(ch.old), c.isDeleted(ch.new); {
+	case !was && is:
+		e.Op, e.Soft = sink.Delete, true
+	case was && !is:
+		e.Op, e.Soft = sink.Restore, true
+	case len(e.Changes) == 0:
+		return false
+	}
+	return true
+}
+
+// change is what an event says of a column.
+func (r *recorder) change(t trackedColumn, ch rowChange) sink.Change {
+	change := sink.Change{Mask: t.mask}
+	if t.mask == sink.Redacted {
+		return change
+	}
+	if ch.old != nil {
+		change.Old = ch.old[t.at]
+	}
+	if ch.new != nil {
+		change.New = ch.new[t.at]
+	}
+	if t.mask == sink.Hashed {
+		change.Old, change.New = r.hash(change.Old), r.hash(change.New)
+	}
+	return change
+}
+
+// hash returns the keyed hash of a value, as JSON. NULL stays NULL.
+func (r *recorder) hash(v json.RawMessage) json.RawMessage {
+	if v == nil || bytes.Equal(v, jsonNull) {
+		return v
+	}
+	mac := hmac.New(sha256.New, r.hook.cfg.HashKey)
+	mac.Write(v)
+	return json.RawMessage(`"hmac-sha256:` + hex.EncodeToString(mac.Sum(nil)) + `"`)
+}

@@ -1,0 +1,127 @@
+package bunaudit_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/bunaudit"
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/testdb"
+	"github.com/sqlaudit/bun/sink"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
+)
+
+// audited is a database with the audit hook, its table of events, and another
+// handle on it without the hook.
+type audited struct {
+	*bun.DB
+	hook  *bunaudit.Hook
+	plain *testdb.DB
+}
+
+// newAudited adds the hook to db. Its sink is the SQL sink unless cfg has one.
+// The models' tables are created.
+func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any) *audited {
+	t.Helper()
+	events := sqlsink.New()
+	require.NoError(t, events.CreateTable(t.Context(), db))
+	if cfg.Sink == nil {
+		cfg.Sink = events
+	}
+	hook := bunaudit.New(cfg)
+	pool := db.Open(t)
+	pool.AddQueryHook(hook)
+	for _, m := range models {
+		_, err := db.NewCreateTable().Model(m).Exec(t.Context())
+		require.NoError(t, err)
+	}
+	return &audited{DB: pool, hook: hook, plain: db}
+}
+
+// events are all events that are on record, in order.
+func (a *audited) events(t *testing.T) []sink.Event {
+	t.Helper()
+	var rows []eventrow.Row
+	require.NoError(t, a.plain.NewSelect().Model(&rows).OrderExpr("seq").Scan(t.Context()))
+	events := make([]sink.Event, len(rows))
+	for i, row := range rows {
+		var err error
+		events[i], err = row.ToEvent()
+		require.NoError(t, err)
+	}
+	return events
+}
+
+// story is what the record says, one line an event:
+//
+//	update customers {"id":1}: name "Jane Doe" -> "Jane Smith"
+func (a *audited) story(t *testing.T) []string {
+	t.Helper()
+	return storyOf(a.events(t))
+}
+
+func storyOf(events []sink.Event) []string {
+	lines := []string{}
+	for _, e := range events {
+		lines = append(lines, line(e))
+	}
+	return lines
+}
+
+func line(e sink.Event) string {
+	key, _ := json.Marshal(e.Key)
+	op := string(e.Op)
+	if e.Soft {
+		op = "soft " + op
+	}
+	head := fmt.Sprintf("%s %s %s", op, e.Table, key)
+	if e.OldKey != nil {
+		old, _ := json.Marshal(e.OldKey)
+		head += fmt.Sprintf(" was %s", old)
+	}
+	var parts []string
+	for column, c := range e.Changes {
+		part := column
+		if c.Mask != sink.Unmasked {
+			part += " [" + string(c.Mask) + "]"
+		}
+		if c.Old != nil {
+			part += " " + string(c.Old)
+		}
+		if c.New != nil {
+			part += " -> " + string(c.New)
+		}
+		parts = append(parts, part)
+	}
+	sort.Strings(parts)
+	if len(parts) == 0 {
+		return head
+	}
+	return head + ": " + strings.Join(parts, ", ")
+}
+
+// tx returns the transactions of the events, each with how many it has.
+func transactions(events []sink.Event) []int {
+	var ids []string
+	var counts []int
+	for _, e := range events {
+		if i := slices.Index(ids, e.Tx); i >= 0 {
+			counts[i]++
+			continue
+		}
+		ids, counts = append(ids, e.Tx), append(counts, 1)
+	}
+	return counts
+}
+
+func jane(context.Context) (sink.Actor, error) {
+	return sink.Actor{ID: "1", Type: "user", Name: "Jane"}, nil
+}

@@ -1,0 +1,164 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/bunconn"
+	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Hook is the query hook that records changes. It is made by [New], is safe for
+// concurrent use, and may serve several databases.
+type Hook struct {
+	cfg        Config
+	registries sync.Map // *schema.Tables → *registry
+	txs        turns[sql.Tx]
+	conns      turns[sql.Conn]
+
+	mu  sync.Mutex
+	dbs []*bun.DB
+}
+
+var _ bun.QueryHook = (*Hook)(nil)
+
+// New returns the hook, for db.WithQueryHook or db.AddQueryHook. It panics,
+// with a sentence that says what to change, where the configuration can't work;
+// [Config.Validate] says the same without a panic.
+//
+// New also calls bun.SetLogger, see [Config.BunLog].
+func New(cfg Config) *Hook {
+	if err := cfg.Validate(); err != nil {
+		panic(err.Error())
+	}
+	bun.SetLogger(Logger(cfg.BunLog))
+	return &Hook{cfg: cfg.withDefaults()}
+}
+
+// Init is called by Bun when the hook is added to a database.
+func (h *Hook) Init(db *bun.DB) {
+	for _, m := range h.cfg.Models {
+		typ, _ := modelType(m) // checked by New
+		db.Table(typ)
+	}
+	h.registry(db)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dbs = append(h.dbs, db)
+}
+
+func (h *Hook) registry(db *bun.DB) *registry {
+	tables := db.Dialect().Tables()
+	if r, ok := h.registries.Load(tables); ok {
+		return r.(*registry)
+	}
+	r, _ := h.registries.LoadOrStore(tables, newRegistry(h, db))
+	return r.(*registry)
+}
+
+// BeforeQuery looks at every statement that Bun is about to run. One on an
+// audited table it arms to be recorded, or refuses; any other it lets pass.
+func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
+	r := h.registry(event.DB)
+	q, built := event.IQuery.(bunconn.Query)
+
+	v := r.judge(event)
+	if v.guarded {
+		disarm(q)
+	}
+	if v.table == "" {
+		return ctx
+	}
+	if reason, ok := skipped(ctx); ok {
+		h.cfg.Log.InfoContext(ctx, "bunaudit: skipped a statement on an audited table",
+			"table", v.table, "operation", v.verb.String(), "reason", reason)
+		return ctx
+	}
+	if v.err == nil && !built {
+		v.refuse("it was given as text to Exec or Query, which a hook can't record")
+	}
+	if v.err == nil {
+		v.err = h.arm(q, r, v, event.Query)
+	}
+	if v.err != nil {
+		return refusal{ctx, v.err}
+	}
+	return ctx
+}
+
+// AfterQuery does nothing: when it is called the statement and its events are
+// committed or undone.
+func (h *Hook) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+// arm makes q run on a recorder.
+func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
+	conn, err := bunconn.Get(q)
+	if err != nil {
+		return v.refused(err.Error())
+	}
+	if old, ok := conn.(*recorder); ok {
+		conn = old.conn
+	}
+	switch conn.(type) {
+	case nil:
+		if resolver, elsewhere := bunconn.WritesElsewhere(q.DB()); elsewhere {
+			return v.refused(fmt.Sprintf("the connection resolver %s decides where it runs: run it in a transaction", resolver))
+		}
+	case *sql.DB, *sql.Tx, *sql.Conn, *Tx:
+	default:
+		return v.refused(fmt.Sprintf("it runs on a %T, which may be a pool or a transaction: use a *bun.DB, bun.Tx or bun.Conn", conn))
+	}
+	stmt, err := sqltext.Split(r.lexical, text)
+	if err != nil {
+		return v.refused(err.Error())
+	}
+	if reason := r.dialect.uncapturable(text, stmt); reason != "" {
+		return v.refused(reason)
+	}
+	rec := &recorder{hook: h, registry: r, query: q, db: q.DB(), conn: conn, plan: v.plan, stmt: stmt, text: text}
+	if !bunconn.Set(q, rec) {
+		return v.refused(fmt.Sprintf("a %T can't be recorded", q))
+	}
+	return nil
+}
+
+// disarm takes away the guard that Model has put on a query.
+func disarm(q bunconn.Query) {
+	if conn, err := bunconn.Get(q); err == nil {
+		if g, ok := conn.(*guard); ok {
+			bunconn.Set(q, g.conn)
+		}
+	}
+}
+
+// Check reports what would keep the hook from recording: tags that can't be
+// read, a sink that isn't ready, an audited table that the database doesn't
+// have or that lacks a column of its model. It asks every database that the
+// hook was added to, and changes nothing. Call it at start-up.
+func (h *Hook) Check(ctx context.Context) error {
+	h.mu.Lock()
+	dbs := slices.Clone(h.dbs)
+	h.mu.Unlock()
+	if len(dbs) == 0 {
+		return errors.New("bunaudit: check: the hook was not added to a *bun.DB yet")
+	}
+	var errs []error
+	for _, db := range dbs {
+		r := h.registry(db)
+		errs = append(errs, r.check(), r.checkTables(ctx))
+		if c, ok := h.cfg.Sink.(sink.Checker); ok {
+			errs = append(errs, c.Check(ctx, &Tx{IConn: db.DB, db: db}))
+		}
+		if _, err := bunconn.Get(db.NewUpdate()); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,171 @@
+package bunaudit
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// columns says how to read the images of a table's rows: what to select, and
+// what the values that come back mean. A row's select list is its identity
+// followed by its image.
+type columns struct {
+	identity []column // of model.Identity
+	image    []column // of fields
+	fields   []*schema.Field
+
+	key     []int // where the key's columns are in the image
+	tracked []trackedColumn
+	soft    int // where the soft-delete column is, or -1
+}
+
+// column is an expression to select: what stands before and after the
+// qualified name of the column.
+type column struct {
+	expr    func(b []byte, qualified string) []byte
+	name    string // quoted
+	literal literalOf
+	json    jsonOf
+}
+
+type trackedColumn struct {
+	at   int // in the image
+	name string
+	mask sink.Mask
+}
+
+// layOut decides which columns make an image: those that identify the row, the
+// tracked ones, and the one that says whether it is deleted.
+func layOut(m *model.Model) *columns {
+	c := &columns{soft: -1}
+	at := make(map[*schema.Field]int)
+	add := func(f *schema.Field) int {
+		if i, ok := at[f]; ok {
+			return i
+		}
+		at[f] = len(c.fields)
+		c.fields = append(c.fields, f)
+		return at[f]
+	}
+	for _, f := range m.Key {
+		c.key = append(c.key, add(f))
+	}
+	for _, tc := range m.Columns {
+		c.tracked = append(c.tracked, trackedColumn{at: add(tc.Field), name: tc.Field.Name, mask: tc.Mask})
+	}
+	if f := m.Bun.SoftDeleteField; f != nil {
+		c.soft = add(f)
+	}
+	return c
+}
+
+// width is the number of expressions in the select list.
+func (c *columns) width() int { return len(c.identity) + len(c.image) }
+
+// appendList appends the select list, its columns qualified by the table's
+// name or alias, or bare where that is empty.
+func (c *columns) appendList(b []byte, qualifier string) []byte {
+	for i, col := range c.identity {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = col.expr(b, qualified(qualifier, col.name))
+	}
+	for _, col := range c.image {
+		b = append(b, ", "...)
+		b = col.expr(b, qualified(qualifier, col.name))
+	}
+	return b
+}
+
+// identityNames are the qualified, quoted names of the identity's columns.
+func (c *columns) identityNames(qualifier string) []string {
+	names := make([]string, len(c.identity))
+	for i, col := range c.identity {
+		names[i] = qualified(qualifier, col.name)
+	}
+	return names
+}
+
+func qualified(qualifier, name string) string {
+	if qualifier == "" {
+		return name
+	}
+	return qualifier + "." + name
+}
+
+// row decodes what a select list of width columns has delivered.
+func (c *columns) row(values []driver.Value) (identity, image, error) {
+	id := make(identity, len(c.identity))
+	for i, col := range c.identity {
+		if values[i] == nil {
+			return nil, nil, fmt.Errorf("a row has NULL in its key column %s, so that it can't be told from others", col.name)
+		}
+		var err error
+		if id[i], err = col.literal(values[i]); err != nil {
+			return nil, nil, fmt.Errorf("column %s: %w", col.name, err)
+		}
+	}
+	values = values[len(c.identity):]
+	img := make(image, len(c.image))
+	for i, col := range c.image {
+		var err error
+		if img[i], err = col.json(values[i]); err != nil {
+			return nil, nil, fmt.Errorf("column %s: %w", col.name, err)
+		}
+	}
+	return id, img, nil
+}
+
+// mapKey is the identity as a key of a map.
+func (id identity) mapKey() string {
+	var b []byte
+	for _, s := range id {
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(b, ':')
+		b = append(b, s...)
+	}
+	return string(b)
+}
+
+// keyOf returns the key that events carry.
+func (c *columns) keyOf(img image) sink.Values {
+	key := make(sink.Values, len(c.key))
+	for _, i := range c.key {
+		key[c.fields[i].Name] = img[i]
+	}
+	return key
+}
+
+// sameKey reports whether two images of a row have the same key.
+func (c *columns) sameKey(a, b image) bool {
+	for _, i := range c.key {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDeleted reports whether the row counts as soft-deleted: Bun takes NULL, or
+// the zero value where the column isn't nullable, for a row that is there.
+func (c *columns) isDeleted(img image) bool {
+	if c.soft < 0 {
+		return false
+	}
+	switch string(img[c.soft]) {
+	case `null`, `0`, `false`, `""`,
+		`"0001-01-01T00:00:00.000000Z"`, `"0001-01-01T00:00:00.000000"`, `"0001-01-01"`:
+		return false
+	}
+	return true
+}
+
+var jsonNull = json.RawMessage("null")

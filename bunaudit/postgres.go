@@ -1,0 +1,164 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/internal/value"
+)
+
+// postgres captures on PostgreSQL. The images are made by the server: what an
+// event says of a value does not pass through a driver's idea of its type.
+type postgres struct{ dialect schema.Dialect }
+
+func (postgres) begin() string { return "BEGIN" }
+
+// savepoints: any error ends a transaction on PostgreSQL, so nothing more is
+// needed to undo a change that can't be recorded.
+func (postgres) savepoints() bool { return false }
+
+// inTransaction sets a parameter that lasts to the end of the transaction, and
+// looks whether it is still set one statement later. The transaction's id is
+// kept in it.
+func (p postgres) inTransaction(ctx context.Context, u *unit) (bool, error) {
+	const set = "SELECT set_config('bunaudit.tx', COALESCE(NULLIF(current_setting('bunaudit.tx', true), ''), ?), true)"
+	const get = "SELECT COALESCE(current_setting('bunaudit.tx', true), '')"
+	var id, kept string
+	if err := bun.NewRawQuery(u.db, set, u.id).Conn(u.conn).Scan(ctx, &id); err != nil {
+		return false, err
+	}
+	if err := bun.NewRawQuery(u.db, get).Conn(u.conn).Scan(ctx, &kept); err != nil {
+		return false, err
+	}
+	if kept == "" {
+		return false, nil
+	}
+	u.id = kept
+	return true, nil
+}
+
+func (postgres) uncapturable(_ string, s sqltext.Statement) string { return uncapturable(s) }
+
+func (postgres) claim(string, *plan) string { return "" }
+
+func (postgres) lock(qualifier string, keyChanges bool) string {
+	if keyChanges {
+		return " FOR UPDATE OF " + qualifier
+	}
+	return " FOR NO KEY UPDATE OF " + qualifier
+}
+
+func (postgres) inReturning(qualifier string) string { return qualifier }
+
+func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) (*columns, error) {
+	types, err := value.LoadPostgresTypes(ctx, u.conn, table)
+	if err != nil {
+		return nil, err
+	}
+	c := layOut(pl.model)
+	for _, f := range pl.model.Identity {
+		if _, ok := types[f.Name]; !ok {
+			return nil, missingColumn(f, table)
+		}
+		c.identity = append(c.identity, column{
+			expr:    func(b []byte, qualified string) []byte { return append(append(b, qualified...), "::text"...) },
+			name:    string(f.SQLName),
+			literal: p.literal,
+		})
+	}
+	for _, f := range c.fields {
+		typ, ok := types[f.Name]
+		if !ok {
+			return nil, missingColumn(f, table)
+		}
+		c.image = append(c.image, column{
+			expr: func(b []byte, qualified string) []byte {
+				return append(value.AppendPostgresExpr(b, typ, qualified), "::text"...)
+			},
+			name: string(f.SQLName),
+			json: postgresJSON,
+		})
+	}
+	return c, nil
+}
+
+func missingColumn(f *schema.Field, table string) error {
+	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", table, f.SQLName, f.GoName)
+}
+
+// literal makes a literal of an unknown type, which PostgreSQL reads as the
+// type of the column that it is compared with.
+func (p postgres) literal(v driver.Value) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return string(p.dialect.AppendString(nil, v)), nil
+	case []byte:
+		return string(p.dialect.AppendString(nil, string(v))), nil
+	}
+	return "", fmt.Errorf("the driver delivered a %T for text", v)
+}
+
+func postgresJSON(v driver.Value) (json.RawMessage, error) {
+	var text []byte
+	switch v := v.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return nil, fmt.Errorf("the driver delivered a %T for JSON", v)
+	}
+	compact, ok := value.AppendJSON(make([]byte, 0, len(text)), text)
+	if !ok {
+		return nil, errors.New("the database delivered no JSON")
+	}
+	return compact, nil
+}
+
+func (postgres) in(b []byte, names []string, rows []identity) []byte {
+	return appendIn(b, names, rows, "")
+}
+
+// lastInsertID fails as PostgreSQL's drivers do.
+func (postgres) lastInsertID(context.Context, *unit) (int64, error) {
+	return driver.RowsAffected(0).LastInsertId()
+}
+
+func (p postgres) quote(b []byte, name string) []byte { return appendQuoted(b, name, p.dialect) }
+
+// misfit looks for class 42 of PostgreSQL's error codes: syntax error or access
+// rule violation.
+func (postgres) misfit(err error) bool { return strings.HasPrefix(sqlState(err), "42") }
+
+// sqlState returns the SQLSTATE of an error of pgdriver, pgx or pq, or nothing.
+func sqlState(err error) string {
+	var pgx interface{ SQLState() string }
+	if errors.As(err, &pgx) {
+		return pgx.SQLState()
+	}
+	var pgdriver interface{ Field(k byte) string }
+	if errors.As(err, &pgdriver) {
+		return pgdriver.Field('C')
+	}
+	return ""
+}
+
+func appendQuoted(b []byte, name string, d schema.Dialect) []byte {
+	quote := d.IdentQuote()
+	b = append(b, quote)
+	for i := range len(name) {
+		if name[i] == quote {
+			b = append(b, quote)
+		}
+		b = append(b, name[i])
+	}
+	return append(b, quote)
+}

@@ -1,0 +1,161 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/bunconn"
+	"github.com/sqlaudit/bun/internal/replay"
+	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// recorder is the connection that an audited statement runs on. It stands in
+// for the query's own connection for one execution: it runs the statement so
+// that the rows' images can be had, writes the events, and gives Bun the result
+// that it would have got.
+type recorder struct {
+	hook     *Hook
+	registry *registry
+	query    bunconn.Query
+	db       *bun.DB
+	conn     bun.IConn // the query's own
+	plan     *plan
+	stmt     sqltext.Statement
+	text     string
+}
+
+// ExecContext runs the statement for its effect.
+func (r *recorder) ExecContext(ctx context.Context, _ string, _ ...any) (sql.Result, error) {
+	out, err := r.run(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// QueryContext runs the statement for the rows of its RETURNING clause.
+func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.Rows, error) {
+	out, err := r.run(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	// What is committed is delivered, also where ctx has ended meanwhile.
+	return out.returned.Replay(context.WithoutCancel(ctx))
+}
+
+// QueryRowContext is not called by Bun for a write.
+func (r *recorder) QueryRowContext(ctx context.Context, _ string, _ ...any) *sql.Row {
+	bunconn.Set(r.query, r.conn)
+	err := &UncapturableError{Table: r.plan.table, Op: r.stmt.Verb.String(), Reason: "it was run for a single row"}
+	return r.db.QueryRowContext(refusal{ctx, err}, "")
+}
+
+// run executes and records the statement, in one unit.
+func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
+	// The query goes back to how it was found: it may be run again.
+	bunconn.Set(r.query, r.conn)
+
+	actor, err := r.hook.actorOf(ctx)
+	if err != nil {
+		return nil, r.notRecorded("", err)
+	}
+	u, err := r.hook.begin(ctx, r.db, r.conn, r.registry.dialect)
+	if err != nil {
+		return nil, err
+	}
+	done := false
+	defer func() {
+		if !done { // a driver or a callback panics
+			u.rollback(ctx)
+		}
+	}()
+	out, err := r.execute(ctx, u, actor, wantRows)
+	done = true
+	var own *statementError
+	switch {
+	case errors.As(err, &own):
+		u.fail(ctx)
+		return nil, own.err
+	case err != nil:
+		u.rollback(ctx)
+		return nil, err
+	}
+	if err := u.commit(ctx); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// execute runs the statement and writes its events.
+func (r *recorder) execute(ctx context.Context, u *unit, actor sink.Actor, wantRows bool) (*outcome, error) {
+	c := &capture{recorder: r, unit: u, wantRows: wantRows}
+	out, err := c.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	events := r.events(ctx, u, actor, c.columns, out.changes)
+	if len(events) == 0 {
+		return out, nil
+	}
+	write := func() error { return r.write(ctx, u, events) }
+	if !r.hook.cfg.OnFailure.degrades() {
+		if err := write(); err != nil {
+			return nil, r.notRecorded(events[0].Op, err)
+		}
+		return out, nil
+	}
+	if err := u.try(ctx, write); err != nil {
+		r.hook.cfg.OnFailure.report(ctx, r.notRecorded(events[0].Op, err))
+	}
+	return out, nil
+}
+
+// write hands the events to the sink. A sink that panics has failed.
+func (r *recorder) write(ctx context.Context, u *unit, events []sink.Event) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.hook.cfg.Log.ErrorContext(ctx, "bunaudit: the sink panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("the sink panicked: %v", p)
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.hook.cfg.Sink.Write(ctx, &Tx{IConn: u.conn, db: u.db, id: u.id}, events)
+}
+
+func (r *recorder) notRecorded(op sink.Op, err error) error {
+	if errors.Is(err, ErrNoActor) {
+		return ErrNoActor
+	}
+	return &NotRecordedError{Table: r.plan.table, Op: op, Err: err}
+}
+
+// statementError marks an error that the statement has without us as well.
+type statementError struct{ err error }
+
+func (e *statementError) Error() string { return e.err.Error() }
+func (e *statementError) Unwrap() error { return e.err }
+
+// outcome is what a statement did. It is the sql.Result of one that was
+// executed without a wish for rows.
+type outcome struct {
+	returned *replay.Result // the rows of the user's RETURNING clause
+	affected int64
+	lastID   int64
+	noLastID error
+
+	changes []rowChange
+}
+
+func (o *outcome) RowsAffected() (int64, error) { return o.affected, nil }
+func (o *outcome) LastInsertId() (int64, error) { return o.lastID, o.noLastID }
+
+// rowChange is a row before and after; nil where there was none.
+type rowChange struct{ old, new image }

@@ -1,0 +1,115 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/internal/value"
+)
+
+// sqlite captures on SQLite, which keeps a type with each value and none with
+// the column: what a value means is the model's to say.
+type sqlite struct{ dialect schema.Dialect }
+
+// begin takes the write lock at once: a transaction that reads first and writes
+// later fails where another one has written in between.
+func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
+
+func (sqlite) savepoints() bool { return true }
+
+func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
+	err := u.exec(ctx, "BEGIN")
+	switch {
+	case err == nil:
+		return false, u.exec(ctx, "ROLLBACK")
+	case strings.Contains(err.Error(), "within a transaction"):
+		return true, nil
+	}
+	return false, err
+}
+
+// uncapturable refuses the conflict clauses that delete rows on the side
+// (REPLACE) or leave half a statement behind (FAIL).
+func (sqlite) uncapturable(text string, s sqltext.Statement) string {
+	modifier := strings.ToUpper(s.Modifier.In(text))
+	if strings.Contains(modifier, "REPLACE") || strings.Contains(modifier, "FAIL") {
+		return s.Verb.String() + " " + modifier + " can't be recorded yet"
+	}
+	return uncapturable(s)
+}
+
+// claim is a write that changes nothing. It takes the lock that the statement
+// would have taken first, had it not been read for.
+func (sqlite) claim(target string, p *plan) string {
+	name := string(p.model.Identity[0].SQLName)
+	return "UPDATE " + target + " SET " + name + " = " + name + " WHERE 0"
+}
+
+func (sqlite) lock(string, bool) string { return "" }
+
+// inReturning: SQLite's RETURNING knows no alias, and no other table either.
+func (sqlite) inReturning(string) string { return "" }
+
+func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
+	c := layOut(p.model)
+	for _, f := range p.model.Identity {
+		c.identity = append(c.identity, column{expr: undeclared, name: string(f.SQLName), literal: s.literal})
+	}
+	for _, f := range c.fields {
+		kind := value.KindOf(f)
+		c.image = append(c.image, column{
+			expr: undeclared,
+			name: string(f.SQLName),
+			json: func(v driver.Value) (json.RawMessage, error) { return value.Encode(kind, v) },
+		})
+	}
+	return c, nil
+}
+
+// undeclared selects a column as an expression, which has no declared type that
+// a driver could convert the value to.
+func undeclared(b []byte, qualified string) []byte { return append(append(b, '+'), qualified...) }
+
+func (s sqlite) literal(v driver.Value) (string, error) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return "", fmt.Errorf("a key can't be infinite")
+		}
+		return strconv.FormatFloat(v, 'e', 17, 64), nil
+	case string:
+		return string(s.dialect.AppendString(nil, v)), nil
+	case []byte:
+		return string(s.dialect.AppendBytes(nil, v)), nil
+	case bool:
+		return string(s.dialect.AppendBool(nil, v)), nil
+	}
+	return "", fmt.Errorf("the driver delivered a %T", v)
+}
+
+// in compares rows of several columns with VALUES: SQLite has no other form.
+func (sqlite) in(b []byte, names []string, rows []identity) []byte {
+	return appendIn(b, names, rows, "VALUES ")
+}
+
+func (sqlite) lastInsertID(ctx context.Context, u *unit) (id int64, err error) {
+	err = bun.NewRawQuery(u.db, "SELECT last_insert_rowid()").Conn(u.conn).Scan(ctx, &id)
+	return id, err
+}
+
+func (s sqlite) quote(b []byte, name string) []byte { return appendQuoted(b, name, s.dialect) }
+
+func (sqlite) misfit(err error) bool {
+	return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "no such table")
+}

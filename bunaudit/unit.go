@@ -1,0 +1,183 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// cleanupTimeout bounds a rollback: it has to run although the statement's
+// context may be done.
+const cleanupTimeout = 5 * time.Second
+
+// unit is the stretch of a transaction in which one statement is recorded: a
+// transaction of its own where the statement came on the pool, else a part of
+// the caller's. It ends with commit or with rollback.
+type unit struct {
+	db   *bun.DB
+	conn bun.IConn // *sql.Tx or *sql.Conn
+	id   string    // of the transaction, for Event.Tx
+
+	onCommit   string // SQL, may be empty
+	onRollback []string
+	// poison ends the caller's transaction where nothing smaller undoes the
+	// change: PostgreSQL does the same at any error.
+	poison  bool
+	release func(broken bool)
+}
+
+// begin opens a unit on the connection that the statement was built for. Its
+// errors are the database's own.
+func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database) (*unit, error) {
+	savepoint := d.savepoints() || h.cfg.OnFailure.degrades()
+	switch c := conn.(type) {
+	case *sql.Tx:
+		state, err := h.txs.lock(ctx, c, h.cfg.NewID)
+		if err != nil {
+			return nil, err
+		}
+		u := &unit{db: db, conn: c, id: state.id, release: func(bool) { state.unlock() }}
+		return u, u.join(ctx, savepoint)
+	case *Tx: // a sink writes to an audited table: the unit is open already
+		u := &unit{db: db, conn: c.IConn, id: c.id, release: func(bool) {}}
+		return u, u.join(ctx, savepoint)
+	case *sql.Conn:
+		return h.beginOnConn(ctx, db, c, d, savepoint)
+	case *sql.DB:
+		return h.beginOnPool(ctx, db, c, d)
+	}
+	return h.beginOnPool(ctx, db, db.DB, d)
+}
+
+func (h *Hook) beginOnPool(ctx context.Context, db *bun.DB, pool *sql.DB, d database) (*unit, error) {
+	c, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{db: db, conn: c, id: h.cfg.NewID(), onCommit: "COMMIT", onRollback: []string{"ROLLBACK"}}
+	u.release = func(broken bool) {
+		if broken { // whatever it is in the middle of, nobody else may have it
+			_ = c.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = c.Close()
+	}
+	if err := u.exec(ctx, d.begin()); err != nil {
+		u.release(true)
+		return nil, err
+	}
+	return u, nil
+}
+
+// beginOnConn opens a unit on a connection that the caller holds, and on which
+// he may have opened a transaction by hand.
+func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d database, savepoint bool) (*unit, error) {
+	state, err := h.conns.lock(ctx, c, h.cfg.NewID)
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{db: db, conn: c, id: h.cfg.NewID(), release: func(bool) { state.unlock() }}
+	inside, err := d.inTransaction(ctx, u)
+	if err != nil {
+		u.release(false)
+		return nil, err
+	}
+	if inside {
+		return u, u.join(ctx, savepoint)
+	}
+	u.onCommit, u.onRollback = "COMMIT", []string{"ROLLBACK"}
+	if err := u.exec(ctx, d.begin()); err != nil {
+		u.release(false)
+		return nil, err
+	}
+	return u, nil
+}
+
+const savepointName = "bunaudit"
+
+// join makes the unit a part of the transaction that is open.
+func (u *unit) join(ctx context.Context, savepoint bool) error {
+	if !savepoint {
+		u.poison = true
+		return nil
+	}
+	if err := u.exec(ctx, "SAVEPOINT "+savepointName); err != nil {
+		u.release(false)
+		return err
+	}
+	u.onCommit = "RELEASE SAVEPOINT " + savepointName
+	u.onRollback = []string{"ROLLBACK TO SAVEPOINT " + savepointName, "RELEASE SAVEPOINT " + savepointName}
+	return nil
+}
+
+// commit makes the change and its events the transaction's. On an error the
+// unit is rolled back.
+func (u *unit) commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		u.rollback(ctx)
+		return err
+	}
+	if u.onCommit != "" {
+		if err := u.exec(ctx, u.onCommit); err != nil {
+			u.rollback(ctx)
+			return err
+		}
+	}
+	u.release(false)
+	return nil
+}
+
+// rollback undoes what the unit has done. Where that can't be said for sure the
+// connection is given up, and the database rolls back.
+func (u *unit) rollback(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	var failed error
+	for _, sql := range u.onRollback {
+		if failed = u.exec(ctx, sql); failed != nil {
+			break
+		}
+	}
+	if u.poison {
+		// Fails on purpose: the error is what undoes the change.
+		_ = u.exec(ctx, "ROLLBACK TO SAVEPOINT bunaudit_event_not_recorded")
+	}
+	u.release(failed != nil)
+}
+
+// fail rolls back after the statement itself has failed. On PostgreSQL that has
+// ended a transaction that was joined, so there is nothing left to undo.
+func (u *unit) fail(ctx context.Context) {
+	u.poison = false
+	u.rollback(ctx)
+}
+
+// try runs fn so that what it did to the database can be undone alone.
+func (u *unit) try(ctx context.Context, fn func() error) error {
+	const name = "bunaudit_try"
+	if err := u.exec(ctx, "SAVEPOINT "+name); err != nil {
+		return err
+	}
+	err := fn()
+	if err == nil {
+		return u.exec(ctx, "RELEASE SAVEPOINT "+name)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	for _, sql := range []string{"ROLLBACK TO SAVEPOINT " + name, "RELEASE SAVEPOINT " + name} {
+		if undo := u.exec(ctx, sql); undo != nil {
+			return fmt.Errorf("%w (and undo: %w)", err, undo)
+		}
+	}
+	return err
+}
+
+// exec runs a statement of the unit's own, through Bun, so that the query hooks
+// that log and trace see it.
+func (u *unit) exec(ctx context.Context, sql string) error {
+	_, err := bun.NewRawQuery(u.db, "?", bun.Safe(sql)).Conn(u.conn).Exec(ctx)
+	return err
+}
