@@ -10,7 +10,7 @@ import (
 // capture would read.
 func (r *registry) checkTables(ctx context.Context) error {
 	var errs []error
-	for _, plans := range *r.names.Load() {
+	for _, plans := range r.known.Load().names {
 		for _, p := range plans {
 			if p.model == nil {
 				continue

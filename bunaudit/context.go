@@ -73,21 +73,3 @@ func (h *Hook) actorOf(ctx context.Context) (sink.Actor, error) {
 	}
 	return a, nil
 }
-
-// refusal is a context that is done from the start. Bun hands the context that
-// BeforeQuery returns to database/sql, which returns the context's error to the
-// caller before it sends anything: the only way in which a hook can stop a
-// statement that was not built by a query builder.
-type refusal struct {
-	context.Context
-	err error
-}
-
-var closed = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
-func (refusal) Done() <-chan struct{} { return closed }
-func (r refusal) Err() error          { return r.err }

@@ -21,7 +21,7 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 	}
 	common := sink.Event{
 		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
-		Table:  r.plan.model.Table,
+		Table:  r.eventTable(),
 		Model:  r.plan.model.Label,
 		Actor:  actor,
 		Reason: reasonOf(ctx),
@@ -41,6 +41,20 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 		events = append(events, e)
 	}
 	return events
+}
+
+// eventTable is the table as events name it: as the model declares it, unless
+// the statement names another one (Bun's ModelTableExpr) or another schema.
+func (r *recorder) eventTable() string {
+	target := r.stmt.Target
+	same := r.registry.isNamed(r.plan, target)
+	if same && (target.Schema == "" || r.plan.schema != "" || target.Schema == r.plan.model.Bun.Schema) {
+		return r.plan.model.Table
+	}
+	if target.Schema == "" {
+		return target.Table
+	}
+	return target.Schema + "." + target.Table
 }
 
 // describe says what happened to a row, and reports whether anything did.

@@ -70,7 +70,7 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 	q, built := event.IQuery.(bunconn.Query)
 
 	v := r.judge(event)
-	if v.guarded {
+	if v.guarded && built {
 		disarm(q)
 	}
 	if v.table == "" {
@@ -88,7 +88,7 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 		v.err = h.arm(q, r, v, event.Query)
 	}
 	if v.err != nil {
-		return refusal{ctx, v.err}
+		return refuse(ctx, q, v.err)
 	}
 	return ctx
 }
@@ -103,8 +103,11 @@ func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
 	if err != nil {
 		return v.refused(err.Error())
 	}
-	if old, ok := conn.(*recorder); ok {
-		conn = old.conn
+	if other, ok := conn.(*recorder); ok {
+		if other.hook != h {
+			return v.refused("the *bun.DB has two audit hooks: use one, with sink.Tee")
+		}
+		conn = other.conn // the same hook was added twice
 	}
 	switch conn.(type) {
 	case nil:

@@ -2,7 +2,6 @@ package bunaudit
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
@@ -38,6 +37,8 @@ func (Model) BeforeAppendModel(_ context.Context, q schema.Query) error {
 		return arm(q)
 	case *bun.DeleteQuery:
 		return arm(q)
+	case *bun.MergeQuery:
+		return arm(q)
 	}
 	return nil
 }
@@ -72,29 +73,6 @@ func arm(q bunconn.Query) error {
 	case *guard, *recorder:
 		return nil
 	}
-	bunconn.Set(q, &guard{query: q, conn: conn})
+	bunconn.Set(q, &guard{query: q, conn: conn, err: ErrNoHook})
 	return nil
-}
-
-// guard is a connection that runs nothing.
-type guard struct {
-	query bunconn.Query
-	conn  bun.IConn // what it stands in for
-}
-
-func (g *guard) refuse() error {
-	bunconn.Set(g.query, g.conn)
-	return ErrNoHook
-}
-
-func (g *guard) ExecContext(context.Context, string, ...any) (sql.Result, error) {
-	return nil, g.refuse()
-}
-
-func (g *guard) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
-	return nil, g.refuse()
-}
-
-func (g *guard) QueryRowContext(ctx context.Context, _ string, _ ...any) *sql.Row {
-	return g.query.DB().QueryRowContext(refusal{ctx, g.refuse()}, "")
 }

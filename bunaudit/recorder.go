@@ -53,7 +53,7 @@ func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.R
 func (r *recorder) QueryRowContext(ctx context.Context, _ string, _ ...any) *sql.Row {
 	bunconn.Set(r.query, r.conn)
 	err := &UncapturableError{Table: r.plan.table, Op: r.stmt.Verb.String(), Reason: "it was run for a single row"}
-	return r.db.QueryRowContext(refusal{ctx, err}, "")
+	return r.db.DB.QueryRowContext(refusal{ctx, err}, "")
 }
 
 // run executes and records the statement, in one unit.

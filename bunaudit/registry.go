@@ -27,8 +27,14 @@ type registry struct {
 
 	plans sync.Map // *schema.Table → *plan
 
-	mu    sync.Mutex // serialises writers of names
-	names atomic.Pointer[map[string][]*plan]
+	mu    sync.Mutex // serialises rebuild
+	known atomic.Pointer[known]
+}
+
+// known is what the models that Bun has seen say about its tables.
+type known struct {
+	models int
+	names  map[string][]*plan // by the table's name in lower case, without schema
 }
 
 // plan is what is known of one model.
@@ -95,25 +101,29 @@ func (r *registry) read(t *schema.Table) *plan {
 func (r *registry) rebuild() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	names := make(map[string][]*plan)
-	for _, t := range r.db.Dialect().Tables().All() {
-		p := r.read(t)
-		key := strings.ToLower(p.table)
-		names[key] = append(names[key], p)
+	tables := r.db.Dialect().Tables().All()
+	if k := r.known.Load(); k != nil && k.models == len(tables) {
+		return // Bun forgets no model
 	}
-	r.names.Store(&names)
+	k := &known{models: len(tables), names: make(map[string][]*plan, len(tables))}
+	for _, t := range tables {
+		p := r.read(t)
+		name := strings.ToLower(p.table)
+		k.names[name] = append(k.names[name], p)
+	}
+	r.known.Store(k)
 }
 
 // byName returns the plans of the audited models on a table.
 func (r *registry) byName(n sqltext.Name) []*plan {
 	key := strings.ToLower(n.Table)
-	known, ok := (*r.names.Load())[key]
+	plans, ok := r.known.Load().names[key]
 	if !ok { // perhaps a model that was registered since
 		r.rebuild()
-		known = (*r.names.Load())[key]
+		plans = r.known.Load().names[key]
 	}
 	var found []*plan
-	for _, p := range known {
+	for _, p := range plans {
 		if p.audited() && r.isNamed(p, n) {
 			found = append(found, p)
 		}
@@ -137,7 +147,7 @@ func (r *registry) isNamed(p *plan, n sqltext.Name) bool {
 func (r *registry) mentionsAudited(text string) (string, bool) {
 	r.rebuild()
 	lower := strings.ToLower(text)
-	for name, plans := range *r.names.Load() {
+	for name, plans := range r.known.Load().names {
 		for _, p := range plans {
 			if p.audited() && strings.Contains(lower, name) {
 				return p.table, true
@@ -162,7 +172,7 @@ func modelType(m any) (reflect.Type, error) {
 func (r *registry) check() error {
 	r.rebuild()
 	var errs []error
-	for _, plans := range *r.names.Load() {
+	for _, plans := range r.known.Load().names {
 		for _, p := range plans {
 			if p.err != nil {
 				errs = append(errs, p.err)
