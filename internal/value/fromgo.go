@@ -64,7 +64,10 @@ func (g goValue) append(b []byte, v any) ([]byte, bool) {
 		return g.append(b, dv)
 	}
 	if rv.Kind() == reflect.Pointer {
-		return g.append(b, rv.Elem().Interface())
+		elem := rv.Elem().Interface()
+		if _, ok := elem.(encoding.TextMarshaler); ok || !isText(v) {
+			return g.append(b, elem)
+		}
 	}
 	switch g.kind {
 	case KindJSON, KindHstore:
@@ -274,6 +277,11 @@ func (g goValue) appendArray(b []byte, v reflect.Value) ([]byte, bool) {
 	return append(b, ']'), true
 }
 
+func isText(v any) bool {
+	_, ok := v.(encoding.TextMarshaler)
+	return ok
+}
+
 func isBytes(t reflect.Type) bool {
 	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 }
@@ -282,22 +290,4 @@ func bytesOf(v reflect.Value) []byte {
 	bs := make([]byte, v.Len())
 	reflect.Copy(reflect.ValueOf(bs), v)
 	return bs
-}
-
-// normalUUID gives a UUID the form in which PostgreSQL prints it.
-func normalUUID(s string) (string, bool) {
-	digits := strings.Map(func(r rune) rune {
-		if r == '-' || r == '{' || r == '}' {
-			return -1
-		}
-		return r
-	}, strings.ToLower(s))
-	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 32 {
-		return "", false
-	}
-	return formatUUID(digits), true
-}
-
-func formatUUID(d string) string {
-	return d[:8] + "-" + d[8:12] + "-" + d[12:16] + "-" + d[16:20] + "-" + d[20:]
 }

@@ -171,9 +171,10 @@ func isDigits(s string) bool {
 // PostgreSQL's jsonb without its spaces: the members of an object are ordered by
 // the length of their names and then by their bytes, the last of two members of
 // the same name wins, numbers are in plain notation. It reports false where text
-// isn't JSON.
+// isn't JSON, or has escapes that stand for no text: \u0000 and half a surrogate
+// pair.
 func AppendJSON(b, text []byte) ([]byte, bool) {
-	if !json.Valid(text) || !utf8.Valid(text) {
+	if !json.Valid(text) || !utf8.Valid(text) || hasBadEscape(text) {
 		return b, false
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -223,6 +224,43 @@ func appendJSONValue(b []byte, v any) []byte {
 		return append(b, '}')
 	}
 	return append(b, "null"...)
+}
+
+// hasBadEscape looks for the escapes that jsonb refuses in valid JSON.
+func hasBadEscape(text []byte) bool {
+	for i := bytes.IndexByte(text, '\\'); i >= 0 && i+1 < len(text); {
+		next := i + 2
+		if text[i+1] == 'u' {
+			next = i + 6
+			switch r := unit(text[i:]); {
+			case r == 0, r >= 0xDC00 && r < 0xE000:
+				return true
+			case r >= 0xD800 && r < 0xDC00:
+				if low := unit(text[next:]); low < 0xDC00 || low >= 0xE000 {
+					return true
+				}
+				next += 6
+			}
+		}
+		n := bytes.IndexByte(text[next:], '\\')
+		if n < 0 {
+			return false
+		}
+		i = next + n
+	}
+	return false
+}
+
+// unit is the number in an escape \uXXXX at the start of text, or -1.
+func unit(text []byte) int64 {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseInt(string(text[2:6]), 16, 32)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // compareNames orders the members of an object as jsonb does.

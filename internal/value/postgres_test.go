@@ -184,7 +184,7 @@ func TestPostgresArraysAndHstoreComeBackAsBunScansThem(t *testing.T) {
 		St: []status{"x y"}, H: map[string]string{"a": `1"`, "bb": ""}, Multi: [2]int32{1, 2}, R: "[1,4)",
 	}, arrays{ID: 2, S: []string{}, T: []time.Time{}})
 	assert.Equal(t, map[string]string{
-		"id": "1", "s": `["a","q\"\\","","NULL","a,b {}","a'b","\\x41","é","(1)","[x]"]`, "n": "null", "i": "[1,-2]", "i32": "[7]",
+		"id": "1", "s": `["a","q\"\\","","NULL","a,b {}","a''b","\\x41","é","(1)","[x]"]`, "n": "null", "i": "[1,-2]", "i32": "[7]",
 		"f": "[1.5,1000000000000000000000]", "b": "[true,false]", "t": `["2026-01-02T03:04:05.120000Z"]`, "ts": `["2026-01-02T03:04:05.120000"]`,
 		"by": `["AP8=",""]`, "u": `["01000000-0000-0000-0000-000000000000"]`, "p": `["p"]`, "st": `["x y"]`, "h": `{"a":"1\"","bb":""}`,
 		"multi": "[1,2]", "r": `"[1,4)"`, "mr": "null",

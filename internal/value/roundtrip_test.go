@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/testdb"
@@ -167,3 +168,5 @@ func field[M any](t *testing.T, db *testdb.DB, column string) *schema.Field {
 	require.NoError(t, err)
 	return f
 }
+
+func postgresTables() *schema.Tables { return pgdialect.New().Tables() }
