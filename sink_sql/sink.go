@@ -148,7 +148,7 @@ func databaseOf(tx sink.Tx) *bun.DB {
 
 // insert writes the batches on tx. Several of them get a savepoint, because a
 // hook that was told to degrade goes on with tx after an error.
-func (s *Sink) insert(ctx context.Context, db *bun.DB, tx sink.Tx, batches [][]eventrow.Row) (err error) {
+func (s *Sink) insert(ctx context.Context, db *bun.DB, tx sink.Tx, batches [][]eventrow.Row) error {
 	if len(batches) == 1 {
 		return s.table.Insert(ctx, db, tx, batches)
 	}
@@ -156,20 +156,20 @@ func (s *Sink) insert(ctx context.Context, db *bun.DB, tx sink.Tx, batches [][]e
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT "+name); err != nil {
 		return fmt.Errorf("set savepoint: %w", err)
 	}
-	end := "RELEASE SAVEPOINT " + name
-	if err := s.table.Insert(ctx, db, tx, batches); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		// Where the connection is gone there is nothing left to undo.
-		if _, undoErr := tx.ExecContext(undo, "ROLLBACK TO SAVEPOINT "+name); undoErr == nil {
-			_, _ = tx.ExecContext(undo, end)
+	err := s.table.Insert(ctx, db, tx, batches)
+	if err == nil {
+		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT "+name); err == nil {
+			return nil
 		}
-		return err
+		err = fmt.Errorf("release savepoint: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, end); err != nil {
-		return fmt.Errorf("release savepoint: %w", err)
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	// Where the connection is gone there is nothing left to undo.
+	if _, undoErr := tx.ExecContext(undo, "ROLLBACK TO SAVEPOINT "+name); undoErr == nil {
+		_, _ = tx.ExecContext(undo, "RELEASE SAVEPOINT "+name)
 	}
-	return nil
+	return err
 }
 
 // undoTimeout bounds the work that is done although the context is done.

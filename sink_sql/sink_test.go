@@ -51,7 +51,7 @@ func events(n int) []sink.Event {
 }
 
 // stored reads the table by the order of writing.
-func stored(t *testing.T, db *bun.DB, table eventrow.Table) []sink.Event {
+func stored(t testing.TB, db *bun.DB, table eventrow.Table) []sink.Event {
 	t.Helper()
 	var rows []eventrow.Row
 	require.NoError(t, db.NewSelect().Model(&rows).ModelTableExpr("? AS e", table.Expr()).Order("seq").Scan(t.Context()))

@@ -1,0 +1,60 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sqlaudit/bun/sink"
+	"github.com/sqlaudit/bun/sink/sinktest"
+)
+
+func TestTeeOfNoneIsDiscardAndOfOneIsThatOne(t *testing.T) {
+	assert.Equal(t, sink.Discard{}, sink.Tee())
+	rec := new(sinktest.Recorder)
+	assert.Same(t, rec, sink.Tee(rec))
+}
+
+func TestTeeCallsEverySinkAndJoinsTheirErrors(t *testing.T) {
+	first, second := errors.New("first"), errors.New("second")
+	rec := new(sinktest.Recorder)
+	err := sink.Tee(sinktest.Failing(first), rec, sinktest.Failing(second)).Write(t.Context(), nil, []sink.Event{{Table: "a"}})
+	require.ErrorIs(t, err, first)
+	require.ErrorIs(t, err, second)
+	assert.Len(t, rec.Events(), 1)
+}
+
+func TestTeeIsNotChangedByItsArguments(t *testing.T) {
+	rec := new(sinktest.Recorder)
+	sinks := []sink.Sink{rec, sink.Discard{}}
+	tee := sink.Tee(sinks...)
+	sinks[0] = sink.Discard{}
+	require.NoError(t, tee.Write(t.Context(), nil, []sink.Event{{Table: "a"}}))
+	assert.Len(t, rec.Events(), 1)
+}
+
+// checked is a sink whose check fails with err.
+type checked struct {
+	sink.Discard
+	err error
+}
+
+func (c checked) Check(context.Context, sink.Tx) error { return c.err }
+
+func TestTeeChecksEverySinkThatCanBeChecked(t *testing.T) {
+	missing := errors.New("no table")
+	c, ok := sink.Tee(sink.Discard{}, checked{}, checked{err: missing}).(sink.Checker)
+	require.True(t, ok)
+	require.ErrorIs(t, c.Check(t.Context(), nil), missing)
+	c, ok = sink.Tee(sink.Discard{}, checked{}).(sink.Checker)
+	require.True(t, ok)
+	require.NoError(t, c.Check(t.Context(), nil))
+}
+
+func TestActorIsZero(t *testing.T) {
+	assert.True(t, sink.Actor{}.IsZero())
+	assert.False(t, sink.Actor{OnBehalfOf: "7"}.IsZero())
+}
