@@ -11,24 +11,26 @@ BUN    := github.com/uptrace/bun
 NEWEST := $(addprefix $(BUN)/,dialect/pgdialect@v1.3.0 dialect/sqlitedialect@v1.3.0 dialect/mysqldialect@v1.3.0 \
           driver/sqliteshim@v1.3.0 extra/bundebug@v1.3.0 driver/pgdriver@v1.2.18 extra/bunotel@v1.2.18) $(BUN)@v1.3.0
 
-MODULES := . internal/testdb/server tools
+# The library's module, and those beside it that keep their dependencies out of it.
+MODULES := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.*' -not -path '*/testdata/*'))))
 LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-unit lint bench fuzz examples services-up services-down in-services in-bench in-fuzz in-examples $(SERVER)
+.PHONY: help test test-unit lint bench fuzz examples services-up services-down in-services in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
+test: export BUNAUDIT_TEST_REQUIRE = 1
 test: lint .build/newest.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race, examples
-	go test -C internal/testdb/server -count=1 ./...
-	BUNAUDIT_TEST_REQUIRE=1 $(SERVER) run $(SERVERS) -- $(SUBMAKE) in-services
+	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-services
 	@echo "make test: all passed"
 
 in-services: in-examples
+	for m in $(filter-out .,$(MODULES)); do (cd $$m && go test -count=1 ./...) || exit; done
 	@go list -m $(BUN)
 	go test -race -count=1 ./...
 	@go list -m -modfile=.build/newest.mod $(BUN)
@@ -44,7 +46,7 @@ bench: $(SERVER) ## Benchmarks that match BENCH=., on a server that syncs to dis
 	$(SERVER) run $(SERVERS) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 fuzz: $(SERVER) ## Each fuzz test for FOR=30s
-	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) ..
+	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) $(MODULES:%=../%)
 
 examples: $(SERVER) ## Run every program in examples/: each ends by itself, with 0 if it is right
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-examples

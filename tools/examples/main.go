@@ -32,11 +32,10 @@ func runAll(root string) error {
 	if err != nil {
 		return err
 	}
-	bin, err := os.MkdirTemp("", "bunaudit-examples-")
+	bin, err := filepath.Abs(filepath.Join(root, ".build", "example"))
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(bin) //nolint:errcheck // It is in the temporary directory.
 	var failed []string
 	for _, module := range modules {
 		dirs, err := programs(module)
@@ -49,7 +48,7 @@ func runAll(root string) error {
 				return err
 			}
 			began := time.Now()
-			if out, err := runOne(dir, filepath.Join(bin, "example")); err != nil {
+			if out, err := runOne(dir, bin); err != nil {
 				fmt.Printf("%s failed: %v\n%s", name, err, out)
 				failed = append(failed, name)
 				continue

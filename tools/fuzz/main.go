@@ -1,7 +1,7 @@
-// Fuzz runs every fuzz test of a module in turn, each for the same time. It stops at the first that fails; the input
+// Fuzz runs every fuzz test of some modules in turn, each for the same time. It stops at the first that fails; the input
 // is then in the package's testdata/fuzz.
 //
-//	go run ./fuzz [-for 30s] ROOT
+//	go run ./fuzz [-for 30s] MODULE ...
 package main
 
 import (
@@ -19,24 +19,28 @@ import (
 func main() {
 	duration := flag.Duration("for", 30*time.Second, "how long each fuzz test runs")
 	flag.Parse()
-	if err := fuzzAll(flag.Arg(0), *duration); err != nil {
+	if err := fuzzAll(flag.Args(), *duration); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
-// target is one fuzz test.
-type target struct{ pkg, name string }
+// target is one fuzz test, of the module in dir.
+type target struct{ dir, pkg, name string }
 
-func fuzzAll(root string, duration time.Duration) error {
-	targets, err := list(root)
-	if err != nil {
-		return err
+func fuzzAll(modules []string, duration time.Duration) error {
+	var targets []target
+	for _, dir := range modules {
+		more, err := list(dir)
+		if err != nil {
+			return err
+		}
+		targets = append(targets, more...)
 	}
 	for _, t := range targets {
 		fmt.Println(t.pkg, t.name)
 		cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+duration.String(), t.pkg)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
+		cmd.Dir, cmd.Stdout, cmd.Stderr = t.dir, os.Stdout, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s in %s failed: %w", t.name, t.pkg, err)
 		}
@@ -46,9 +50,9 @@ func fuzzAll(root string, duration time.Duration) error {
 }
 
 // list asks the go command: go test -list names the tests of each package, -json says which package that is.
-func list(root string) (targets []target, err error) {
+func list(dir string) (targets []target, err error) {
 	cmd := exec.Command("go", "test", "-list=^Fuzz", "-json", "./...")
-	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("can't list the fuzz tests: %w\n%s", err, out)
@@ -59,7 +63,7 @@ func list(root string) (targets []target, err error) {
 			return nil, fmt.Errorf("can't read the go command's list: %w", err)
 		}
 		if event.Action == "output" && strings.HasPrefix(event.Output, "Fuzz") {
-			targets = append(targets, target{event.Package, strings.TrimSpace(event.Output)})
+			targets = append(targets, target{dir, event.Package, strings.TrimSpace(event.Output)})
 		}
 	}
 	return targets, nil

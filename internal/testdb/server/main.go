@@ -74,6 +74,7 @@ func codeOf(err error) (int, error) {
 // run starts the servers, runs the command with their variables, and stops them. A signal goes to the command and to
 // all that it started; the servers stop after it.
 func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err error) {
+	endWithParent()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	servers, err := startUnless(ctx, cancel, want, signals)
@@ -106,18 +107,23 @@ func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err er
 	return code, nil
 }
 
-// wait passes signals on to the command's process group until the command ends, and then ends what is left of the group.
+// wait passes signals on to the command's process group until the command ends, and then ends what is left of the
+// group: at once, or after a signal in some seconds, so that it can clean up.
 func wait(cmd *exec.Cmd, signals <-chan os.Signal) (code int) {
 	done := ended(cmd)
 	var tooLate <-chan time.Time
+	signalled := false
 	for {
 		select {
 		case sig := <-signals:
 			_ = syscall.Kill(-cmd.Process.Pid, sig.(syscall.Signal))
-			tooLate = time.After(20 * time.Second)
+			tooLate, signalled = time.After(20*time.Second), true
 		case <-tooLate:
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		case <-done:
+			for n := 0; signalled && n < 60 && syscall.Kill(-cmd.Process.Pid, 0) == nil; n++ {
+				time.Sleep(50 * time.Millisecond)
+			}
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 			if ok && status.Signaled() {

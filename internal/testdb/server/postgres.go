@@ -90,7 +90,7 @@ func unpackPostgres(version, dir string) error {
 		CachePath(filepath.Join(cache, "bunaudit", "embedded-postgres")).
 		RuntimePath(dir).
 		DataPath(filepath.Join(os.DevNull, "none")).
-		Port(1). // It checks that nothing listens there.
+		Port(0). // It checks that the port is free, as this one always is.
 		Logger(io.Discard)).Start()
 	for _, binary := range []string{"initdb", "postgres"} {
 		if _, statErr := os.Stat(filepath.Join(dir, "bin", binary)); statErr != nil {

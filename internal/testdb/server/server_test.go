@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -225,9 +226,7 @@ func TestSignalEndsTheCommandAndThenTheServers(t *testing.T) {
 }
 
 func TestKilledRunLeavesNoServer(t *testing.T) {
-	if _, err := os.Stat("/proc/self"); err != nil {
-		t.Skip("only Linux tells a child that its parent is gone")
-	}
+	onLinux(t)
 	bare(t)
 	cmd := self("run", "--", "sh", "-c", "echo $BUNAUDIT_TEST_POSTGRES; exec sleep 60")
 	out, err := cmd.StdoutPipe()
@@ -242,15 +241,55 @@ func TestKilledRunLeavesNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			break
-		}
-		_ = conn.Close()
+	within10s(t, "the server still answers", func() bool { return !answers(port) })
+}
+
+// A signal to make ends the shell that a recipe runs in, and that shell tells its child nothing.
+func TestRunEndsWithTheShellThatStartedIt(t *testing.T) {
+	onLinux(t)
+	tmp := bare(t)
+	cmd := exec.Command("sh", "-c", os.Args[0]+` run -- sh -c 'echo $BUNAUDIT_TEST_POSTGRES; exec sleep 60'; true`)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	port := portIn(t, line(t, out))
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	within10s(t, "the server still answers", func() bool { return !answers(port) })
+	within10s(t, "something is left in the temporary directory", func() bool {
+		left, err := os.ReadDir(tmp)
+		return err == nil && len(left) == 0
+	})
+}
+
+func onLinux(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a child that its parent is gone")
+	}
+}
+
+func answers(port int) bool {
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+func within10s(t *testing.T, otherwise string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the server still answers 10s after the kill")
+			t.Fatal(otherwise + " after 10s")
 		}
 	}
 }
