@@ -25,6 +25,9 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 	}
 	switch c.stmt.Verb {
 	case sqltext.Insert:
+		if isUpsert(c.stmt) {
+			return c.upsert(ctx)
+		}
 		return c.insert(ctx)
 	case sqltext.Delete:
 		return c.delete(ctx)
@@ -154,22 +157,30 @@ func (c *capture) readFailed(err error) error {
 type located struct {
 	identity identity
 	image    image
+	existed  bool // of an upsert: the row was there before
 }
 
 // split takes the columns that we added to the RETURNING clause off the result.
 func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 	ours := c.columns.width()
+	flagged := c.hasFlag()
+	if flagged {
+		ours++
+	}
 	at := len(result.Columns) - ours
 	if at < 0 {
 		return nil, nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
 	}
 	rows := make([]located, len(result.Rows))
 	for i, values := range result.Rows {
-		id, img, err := c.columns.row(values[at:])
+		id, img, err := c.columns.row(values[at : at+c.columns.width()])
 		if err != nil {
 			return nil, nil, c.notRecorded("", err)
 		}
-		rows[i] = located{id, img}
+		rows[i] = located{identity: id, image: img}
+		if flagged {
+			rows[i].existed, _ = values[len(values)-1].(bool)
+		}
 	}
 	out := &outcome{affected: int64(len(rows))}
 	if c.wantRows {

@@ -23,7 +23,7 @@ type database interface {
 	inTransaction(ctx context.Context, u *unit) (bool, error)
 
 	// uncapturable says why a statement can't be recorded, or nothing.
-	uncapturable(text string, s sqltext.Statement) string
+	uncapturable(p *plan, text string, s sqltext.Statement) string
 
 	// claim returns a statement to run first in a transaction that the caller
 	// opened, so that the rows can be read before they are written; or nothing.
@@ -35,6 +35,11 @@ type database interface {
 	// inReturning is what a column is qualified with in a RETURNING clause,
 	// given what the statement calls the table.
 	inReturning(qualifier string) string
+
+	// existed is a boolean expression for a RETURNING clause that tells a row
+	// that an INSERT has found and updated from one that it has inserted; or
+	// nothing where no other transaction can insert in between.
+	existed(qualifier string) string
 
 	// columns says how to select the columns of a table.
 	columns(ctx context.Context, u *unit, p *plan, table string) (*columns, error)

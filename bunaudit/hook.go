@@ -122,7 +122,7 @@ func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
 	if err != nil {
 		return v.refused(err.Error())
 	}
-	if reason := r.dialect.uncapturable(text, stmt); reason != "" {
+	if reason := r.dialect.uncapturable(v.plan, text, stmt); reason != "" {
 		return v.refused(reason)
 	}
 	rec := &recorder{hook: h, registry: r, query: q, db: q.DB(), conn: conn, plan: v.plan, stmt: stmt, text: text}

@@ -45,7 +45,9 @@ func (p postgres) inTransaction(ctx context.Context, u *unit) (bool, error) {
 	return true, nil
 }
 
-func (postgres) uncapturable(_ string, s sqltext.Statement) string { return uncapturable(s) }
+func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
+	return uncapturable(p, text, s)
+}
 
 func (postgres) claim(string, *plan) string { return "" }
 
@@ -57,6 +59,10 @@ func (postgres) lock(qualifier string, keyChanges bool) string {
 }
 
 func (postgres) inReturning(qualifier string) string { return qualifier }
+
+// existed: an upsert locks the row that it finds, and the lock is still to be
+// seen on the new version.
+func (postgres) existed(qualifier string) string { return qualifier + ".xmax <> 0" }
 
 func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) (*columns, error) {
 	types, err := value.LoadPostgresTypes(ctx, u.conn, table)

@@ -39,12 +39,12 @@ func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
 
 // uncapturable refuses the conflict clauses that delete rows on the side
 // (REPLACE) or leave half a statement behind (FAIL).
-func (sqlite) uncapturable(text string, s sqltext.Statement) string {
+func (sqlite) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	modifier := strings.ToUpper(s.Modifier.In(text))
 	if strings.Contains(modifier, "REPLACE") || strings.Contains(modifier, "FAIL") {
 		return s.Verb.String() + " " + modifier + " can't be recorded yet"
 	}
-	return uncapturable(s)
+	return uncapturable(p, text, s)
 }
 
 // claim is a write that changes nothing. It takes the lock that the statement
@@ -58,6 +58,8 @@ func (sqlite) lock(string, bool) string { return "" }
 
 // inReturning: SQLite's RETURNING knows no alias, and no other table either.
 func (sqlite) inReturning(string) string { return "" }
+
+func (sqlite) existed(string) string { return "" }
 
 func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
 	c := layOut(p.model)

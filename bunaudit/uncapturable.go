@@ -8,7 +8,7 @@ import (
 
 // uncapturable says what PostgreSQL and SQLite have in common that can't be
 // recorded yet.
-func uncapturable(s sqltext.Statement) string {
+func uncapturable(p *plan, text string, s sqltext.Statement) string {
 	if s.WithWrites {
 		return "a common table expression writes"
 	}
@@ -17,10 +17,8 @@ func uncapturable(s sqltext.Statement) string {
 	}
 	switch s.Verb {
 	case sqltext.Insert:
-		for _, c := range s.Conflicts {
-			if c.Kind != sqltext.DoNothing {
-				return "an upsert can't be recorded yet"
-			}
+		if upsertChangesIdentity(p, text, s) {
+			return "the upsert changes the primary key of rows that it finds"
 		}
 		return ""
 	case sqltext.Update:
@@ -39,11 +37,18 @@ func uncapturable(s sqltext.Statement) string {
 func changesIdentity(p *plan, s sqltext.Statement) bool {
 	for _, a := range s.Assignments {
 		for _, column := range a.Columns {
-			for _, f := range p.model.Identity {
-				if strings.EqualFold(f.Name, column) {
-					return true
-				}
+			if p.isIdentity(column) {
+				return true
 			}
+		}
+	}
+	return false
+}
+
+func (p *plan) isIdentity(column string) bool {
+	for _, f := range p.model.Identity {
+		if strings.EqualFold(f.Name, column) {
+			return true
 		}
 	}
 	return false

@@ -48,8 +48,17 @@ func (c *capture) appendReturning(b []byte) []byte {
 	} else {
 		b = append(b, "\n, "...)
 	}
-	return c.columns.appendList(b, c.registry.dialect.inReturning(c.qualifier()))
+	qualifier := c.registry.dialect.inReturning(c.qualifier())
+	b = c.columns.appendList(b, qualifier)
+	if c.hasFlag() {
+		b = append(append(b, ", "...), c.registry.dialect.existed(qualifier)...)
+	}
+	return b
 }
+
+// hasFlag reports whether our columns end with one that says that the row
+// existed before.
+func (c *capture) hasFlag() bool { return isUpsert(c.stmt) && c.registry.dialect.existed("") != "" }
 
 // images are the rows that a statement is going to change, before it does.
 type images struct {
@@ -60,12 +69,26 @@ type images struct {
 
 // oldImages reads and locks the rows that the update is going to change.
 func (c *capture) oldImages(ctx context.Context) (*images, error) {
+	m, err := c.read(ctx, c.selectOld())
+	if err != nil {
+		return nil, err
+	}
+	m.keyChanges = changesIdentity(c.plan, c.stmt)
+	if m.keyChanges && len(m.order) > 1 {
+		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
+			Reason: "it changes the primary keys of several rows: update them one by one"}
+	}
+	return m, nil
+}
+
+// read runs a SELECT of the rows' identities and images.
+func (c *capture) read(ctx context.Context, text string) (*images, error) {
 	result := &rowsInMemory{}
-	err := bun.NewRawQuery(c.db, "?", bun.Safe(c.selectOld())).Conn(c.unit.conn).Scan(ctx, result)
+	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(ctx, result)
 	if err != nil {
 		return nil, c.readFailed(err)
 	}
-	m := &images{byIdentity: make(map[string]image, len(result.Rows)), keyChanges: changesIdentity(c.plan, c.stmt)}
+	m := &images{byIdentity: make(map[string]image, len(result.Rows))}
 	for _, values := range result.Rows {
 		id, img, err := c.columns.row(values)
 		if err != nil {
@@ -81,11 +104,15 @@ func (c *capture) oldImages(ctx context.Context) (*images, error) {
 		m.byIdentity[key] = img
 		m.order = append(m.order, id)
 	}
-	if m.keyChanges && len(m.order) > 1 {
-		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
-			Reason: "it changes the primary keys of several rows: update them one by one"}
-	}
 	return m, nil
+}
+
+// selectByIdentity selects and locks the rows of these identities.
+func (c *capture) selectByIdentity(rows []identity) string {
+	d, qualifier := c.registry.dialect, c.qualifier()
+	b := append(c.columns.appendList([]byte("SELECT "), qualifier), " FROM "+c.target()+" WHERE "...)
+	b = d.in(b, c.columns.identityNames(qualifier), rows)
+	return string(append(b, d.lock(qualifier, false)...))
 }
 
 func (c *capture) selectOld() string {

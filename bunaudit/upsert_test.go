@@ -1,0 +1,121 @@
+package bunaudit_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/bunaudit"
+	"github.com/sqlaudit/bun/internal/testdb"
+)
+
+// Stock has a unique column beside its primary key.
+type Stock struct {
+	bun.BaseModel `bun:"table:stock,audit"`
+
+	ID  int64  `bun:",pk,autoincrement"`
+	SKU string `bun:",unique"`
+	N   int
+}
+
+func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		ctx := t.Context()
+		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+		upsert := func(db bun.IDB, rows ...*Stock) *bun.InsertQuery {
+			return db.NewInsert().Model(&rows).On("CONFLICT (sku) DO UPDATE").Set("n = EXCLUDED.n")
+		}
+		_, err := upsert(a.DB, &Stock{SKU: "a", N: 1}).Exec(ctx)
+		require.NoError(t, err)
+		rows := []*Stock{{SKU: "a", N: 2}, {SKU: "b", N: 5}}
+		res, err := upsert(a.DB, rows...).Returning("id, n").Exec(ctx)
+		require.NoError(t, err)
+		affected, err := res.RowsAffected()
+		require.NoError(t, err)
+		require.EqualValues(t, 2, affected)
+		require.EqualValues(t, 1, rows[0].ID)
+		// Nothing changes, and a condition that doesn't hold.
+		_, err = upsert(a.DB, &Stock{SKU: "a", N: 2}).Exec(ctx)
+		require.NoError(t, err)
+		_, err = upsert(a.DB, &Stock{SKU: "a", N: 9}).Where("stock.n > 100").Exec(ctx)
+		require.NoError(t, err)
+		// In a transaction, by an expression, on the primary key.
+		err = a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.NewInsert().Model(&Stock{ID: 1, SKU: "x", N: 3}).
+				On("CONFLICT (id) DO UPDATE").Set("n = stock.n + EXCLUDED.n").Set("id = EXCLUDED.id").Exec(ctx)
+			return err
+		})
+		require.NoError(t, err)
+		_, err = a.NewRaw("INSERT INTO stock (sku, n) SELECT 'b', 6 WHERE 1 = 1 ON CONFLICT (sku) DO UPDATE SET n = EXCLUDED.n").Exec(ctx)
+		require.NoError(t, err)
+		b := fmt.Sprint(rows[1].ID)
+		require.Equal(t, []string{
+			`insert stock {"id":1}: n -> 1, sku -> "a"`,
+			`update stock {"id":1}: n 1 -> 2`,
+			`insert stock {"id":` + b + `}: n -> 5, sku -> "b"`,
+			`update stock {"id":1}: n 2 -> 5`,
+			`update stock {"id":` + b + `}: n 5 -> 6`,
+		}, a.story(t))
+	})
+}
+
+func TestAnUpsertThatMovesARowIsRefused(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+		_, err := a.NewInsert().Model(&Stock{ID: 7, SKU: "a"}).On("CONFLICT (sku) DO UPDATE").Set("id = EXCLUDED.id").Exec(t.Context())
+		var refused *bunaudit.UncapturableError
+		require.ErrorAs(t, err, &refused)
+		require.Empty(t, a.story(t))
+	})
+}
+
+func TestSQLiteMayUpsertARowTwiceInOneStatement(t *testing.T) {
+	db := testdb.New(t, testdb.SQLite)
+	a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+	rows := []*Stock{{SKU: "a", N: 1}, {SKU: "a", N: 2}}
+	_, err := a.NewInsert().Model(&rows).On("CONFLICT (sku) DO UPDATE").Set("n = EXCLUDED.n").Exec(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		`insert stock {"id":1}: n -> 1, sku -> "a"`,
+		`update stock {"id":1}: n 1 -> 2`,
+	}, a.story(t))
+}
+
+// Under contention the old values have to chain, and nobody may be told of an
+// error that he would not have without the audit.
+func TestConcurrentUpsertsChain(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+		const clients, each = 8, 25
+		var wg sync.WaitGroup
+		for range clients {
+			wg.Go(func() {
+				for i := range each {
+					row := &Stock{SKU: fmt.Sprintf("s%d", i%5), N: 1}
+					_, err := a.NewInsert().Model(row).On("CONFLICT (sku) DO UPDATE").Set("n = stock.n + 1").Exec(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		last := map[string]string{}
+		for _, e := range a.events(t) {
+			key := string(e.Key["id"])
+			change := e.Changes["n"]
+			require.Equal(t, last[key], string(change.Old), key)
+			last[key] = string(change.New)
+		}
+		require.Len(t, last, 5)
+		for _, n := range last {
+			require.Equal(t, json.Number(fmt.Sprint(clients*each/5)), json.Number(n))
+		}
+		require.Len(t, a.events(t), clients*each)
+	})
+}
