@@ -54,6 +54,8 @@ func (p *parser) alias(s *Statement, needAs bool) {
 		p.tok.kw = kwNone
 	case needAs, p.tok.kind != kindWord && p.tok.kind != kindIdent && p.tok.kind != kindUIdent:
 		return
+	case p.d == PostgreSQL && (p.tok.kw == kwConflict || p.tok.kw == kwForce || p.tok.kw == kwLock || p.tok.kw == kwUse):
+		// names there
 	case p.tok.kw != kwNone && p.tok.kw <= kwWith, p.is(kwPartition), p.is(kwIgnore), p.is(kwNot), p.is(kwIndexed):
 		return
 	}

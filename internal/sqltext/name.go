@@ -86,9 +86,15 @@ func (p *parser) tableName() (Name, Span) {
 	}
 	s.End = p.tok.end
 	p.advance()
-	if p.tok.ch == '.' {
-		p.fail(p.tok.start, "name with a database before the schema")
-		return Name{}, Span{}
+	if p.d == PostgreSQL && p.takePunct('.') {
+		// A database before the schema has to be the current one.
+		first = second
+		if second, reason = p.part(p.tok); reason != "" {
+			p.fail(p.tok.start, reason)
+			return Name{}, Span{}
+		}
+		s.End = p.tok.end
+		p.advance()
 	}
 	return Name{Schema: first, Table: second}, s
 }

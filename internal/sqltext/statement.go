@@ -118,6 +118,9 @@ func Split(d Dialect, sql string) (Statement, error) {
 func (p *parser) statement(s *Statement) {
 	p.refuseNUL()
 	p.advance()
+	for p.tok.ch == ';' {
+		p.advance()
+	}
 	if p.is(kwWith) {
 		p.with(s)
 	}

@@ -110,8 +110,7 @@ func (p *surveyor) statement() (Verb, Name) {
 // parentheses write to.
 func (p *surveyor) rest() {
 	for !p.atEnd() {
-		if p.startsWrite() {
-			p.record()
+		if p.prev.ch == '(' && p.write() {
 			continue
 		}
 		p.advance()

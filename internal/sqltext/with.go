@@ -4,7 +4,10 @@ package sqltext
 func (p *parser) with(s *Statement) {
 	s.With.Start = p.tok.start
 	p.advance()
-	s.Recursive = p.take(kwRecursive)
+	if next := p.peek(); p.is(kwRecursive) && next.kw != kwAs && next.ch != '(' { // else it is a name
+		s.Recursive = true
+		p.advance()
+	}
 	for {
 		p.expression(s)
 		s.With.End = p.prev.end
@@ -92,10 +95,9 @@ func (p *parser) groupWrites() (writes bool) {
 				p.advance()
 				return writes
 			}
-		case p.startsWrite():
-			writes = true
-			if p.names != nil {
-				p.record()
+		case p.prev.ch == '(':
+			if p.write() {
+				writes = true
 				continue
 			}
 		}
@@ -103,26 +105,60 @@ func (p *parser) groupWrites() (writes bool) {
 	}
 }
 
-// startsWrite says whether the current token may be the verb of a statement
-// within parentheses that changes rows: UPDATE and its like right after a
-// parenthesis, whichever way it faces, with something to write to. Columns,
-// functions and clauses such as FOR UPDATE are told apart; in doubt, it is one.
-func (p *parser) startsWrite() bool {
-	if p.prev.ch != '(' && p.prev.ch != ')' {
+// write reads the head of a statement in parentheses, right after the opening
+// one, if it changes rows. In doubt it does. Only PostgreSQL has such.
+func (p *parser) write() bool {
+	if p.d != PostgreSQL {
 		return false
 	}
-	switch p.tok.kw {
-	case kwInsert:
-		return p.d != PostgreSQL && p.peek().ch != '(' || p.peek().kw == kwInto
+	writes := false
+	if p.is(kwWith) {
+		var s Statement
+		p.with(&s)
+		writes = s.WithWrites
+		switch p.tok.kw {
+		case kwInsert, kwUpdate, kwDelete, kwMerge:
+		default:
+			return writes
+		}
+	} else if !p.startsWrite() {
+		return false
+	}
+	if p.names == nil {
+		p.advance()
+	} else {
+		p.record()
+	}
+	return true
+}
+
+// startsWrite tells the verb of a statement from a column of that name.
+func (p *parser) startsWrite() bool {
+	switch next := p.peek(); p.tok.kw {
+	case kwInsert, kwMerge:
+		return next.kw == kwInto
 	case kwDelete:
-		return p.d == MySQL || p.peek().kw == kwFrom
-	case kwMerge:
-		return p.peek().kw == kwInto
-	case kwReplace:
-		return p.d != PostgreSQL && p.peek().ch != '('
+		if next.kw != kwFrom {
+			return false
+		}
+		trial := *p
+		trial.advance()
+		next = trial.peek() // substring(delete FROM 1)
+		return next.kind == kindIdent || next.kind == kindUIdent || next.kind == kindWord
 	case kwUpdate:
-		k := p.peek().kind
-		return k == kindWord || k == kindIdent || k == kindUIdent || k == kindDouble || k == kindString
+		return next.kind == kindIdent || next.kind == kindUIdent || next.kind == kindWord && !p.followsColumn(next)
+	}
+	return false
+}
+
+// followsColumn says whether a word that PostgreSQL reserves goes on after a
+// column, so that it can't be a table.
+func (p *parser) followsColumn(t token) bool {
+	switch lower(p.word(t)) {
+	case "and", "as", "asc", "collate", "desc", "except", "fetch", "for", "from", "group", "having", "ilike", "in",
+		"intersect", "into", "is", "isnull", "like", "limit", "not", "notnull", "offset", "on", "or", "order", "overlaps",
+		"returning", "similar", "then", "to", "union", "using", "when", "where", "window", "end", "else":
+		return true
 	}
 	return false
 }
