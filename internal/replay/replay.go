@@ -14,6 +14,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"slices"
 )
 
 // Result is a result set in memory.
@@ -30,7 +31,8 @@ func Read(rows *sql.Rows) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Columns: columns, Types: make([]string, len(columns))}
+	// pgdriver gives the names' slice to the next query once the rows are closed.
+	r := &Result{Columns: slices.Clone(columns), Types: make([]string, len(columns))}
 	types, err := rows.ColumnTypes()
 	if err != nil {
 		return nil, err

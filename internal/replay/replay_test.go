@@ -31,6 +31,16 @@ func TestAReplayDeliversWhatTheDriverDelivered(t *testing.T) {
 	require.Equal(t, [][]driver.Value{{int64(1), "x"}, {int64(-1), ""}}, got.Head(5).Rows)
 }
 
+func TestAResultOwnsItsColumnNames(t *testing.T) {
+	driverOwned := []string{"id", "name"}
+	rows, err := (&replay.Result{Columns: driverOwned, Types: []string{"", ""}}).Replay(t.Context())
+	require.NoError(t, err)
+	got, err := replay.Read(rows)
+	require.NoError(t, err)
+	driverOwned[0] = "count" // as pgdriver does for the next query
+	require.Equal(t, []string{"id", "name"}, got.Columns)
+}
+
 func TestAReplayLeavesNoGoroutineBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 100 {
