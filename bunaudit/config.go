@@ -71,7 +71,8 @@ type FailurePolicy struct {
 
 // Degrade lets a change through whose event can't be recorded, and calls
 // report, which must not be nil, with a [*NotRecordedError]: the record has a
-// gap then. It costs a savepoint for each audited statement in a transaction.
+// gap then. The report comes once the statement is done, on the pool once it is
+// committed, and may use the database. It costs a savepoint for each audited statement in a transaction.
 // Statements that can't be captured at all are refused all the same, and an
 // error of the statement itself is the caller's as ever.
 func Degrade(report func(ctx context.Context, err error)) FailurePolicy {

@@ -89,6 +89,9 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	if err := u.commit(ctx); err != nil {
 		return nil, err
 	}
+	if out.gap != nil { // only now is it certain, and the connection free
+		r.hook.cfg.OnFailure.report(ctx, out.gap)
+	}
 	return out, nil
 }
 
@@ -111,7 +114,7 @@ func (r *recorder) execute(ctx context.Context, u *unit, actor sink.Actor, wantR
 		return out, nil
 	}
 	if err := u.try(ctx, write); err != nil {
-		r.hook.cfg.OnFailure.report(ctx, r.notRecorded(events[0].Op, err))
+		out.gap = r.notRecorded(events[0].Op, err)
 	}
 	return out, nil
 }
@@ -152,6 +155,7 @@ type outcome struct {
 	noLastID error
 
 	changes []rowChange
+	gap     error // why the change is let through unrecorded, if it is
 }
 
 func (o *outcome) RowsAffected() (int64, error) { return o.affected, nil }
