@@ -1,0 +1,46 @@
+// Package retrieval reads the history that the SQL sink has stored.
+//
+// A query starts with the model, is narrowed down by methods, and ends with one
+// that runs it:
+//
+//	for change, err := range retrieval.For[Customer](db).Key(2).Field("name").By("42").Between(t0, t1).Changes(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(change) // FIELD name CHANGED AT 2026-01-02T03:04:05Z FROM Jane Doe TO Jane Smith BY user 1
+//	}
+//
+// [For] asks for the history of a model: values come back in the model's Go
+// types, read by Bun's own scanners. [ForTable] asks for that of a table without
+// a model, or of one that no program has a model for any more: values come back
+// as JSON.
+//
+// [Query.Events] gives one [Event] for each changed row, [Query.Changes] one
+// [Change] for each changed field. [Query.All] and [Query.Count] are for those
+// who need no stream.
+//
+// Every condition narrows the result; of the values of one condition any will
+// do. A mistake in a query, such as a key of the wrong shape, is reported by the
+// method that runs it.
+//
+// # Guarantees
+//
+// The events of a query come in the order in which they were stored, or in
+// exactly the reverse. The history of a key is that of the row: where the key
+// itself was changed, the row's events under its other keys belong to it.
+//
+// A stream holds neither a connection nor rows open while the caller's code
+// runs: it reads a page at a time. It may be left at any point.
+//
+// No query panics, whatever the table holds, and an error never shows the
+// values of a row.
+//
+// # Limits
+//
+// Pages are read one after another: where events are added meanwhile, a stream
+// that is oldest first ends with them, and one that is newest first has none of
+// them. In a transaction with snapshot isolation neither sees them.
+//
+// A condition on fields or on meta has no index of its own; together with a key,
+// an actor, a transaction or a time it needs none.
+package retrieval

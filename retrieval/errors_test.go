@@ -1,0 +1,115 @@
+package retrieval_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/testdb"
+	"github.com/sqlaudit/bun/retrieval"
+)
+
+// terminals runs a query in every way that there is; the error must be the
+// same.
+func terminals[M any](t *testing.T, q *retrieval.Query[M]) error {
+	t.Helper()
+	_, err := q.All(t.Context())
+	require.Error(t, err)
+	_, counted := q.Count(t.Context())
+	assert.Equal(t, err, counted)
+	n := 0
+	for event, got := range q.Events(t.Context()) {
+		assert.Equal(t, err, got)
+		assert.Zero(t, event)
+		n++
+	}
+	for change, got := range q.Changes(t.Context()) {
+		assert.Equal(t, err, got)
+		assert.Zero(t, change)
+		n++
+	}
+	assert.Equal(t, 2, n)
+	return err
+}
+
+func TestUnknownModels(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		require.ErrorIs(t, terminals(t, retrieval.For[Unaudited](db).Key(1).Field("x")), retrieval.ErrUnknownModel)
+		require.ErrorIs(t, terminals(t, retrieval.For[int](db)), retrieval.ErrUnknownModel)
+		require.ErrorIs(t, terminals(t, retrieval.For[map[string]any](db)), retrieval.ErrUnknownModel)
+		type Wrong struct {
+			bun.BaseModel `bun:"table:wrong,audit:maybe"`
+			ID            int64 `bun:",pk"`
+		}
+		assert.ErrorContains(t, terminals(t, retrieval.For[Wrong](db)), "audit:maybe")
+	})
+}
+
+func TestUnknownFields(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		for _, name := range []string{"secret", "Secret", "nope", ""} {
+			err := terminals(t, retrieval.For[Customer](db).Field("name", name))
+			var unknown *retrieval.UnknownFieldError
+			require.ErrorAs(t, err, &unknown)
+			assert.Equal(t, name, unknown.Field)
+			assert.Equal(t, "Customer", unknown.Model)
+			assert.Equal(t, []string{"id", "name", "email", "phone", "nick", "since", "address"}, unknown.Known)
+		}
+	})
+}
+
+func TestKeysOfTheWrongShape(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		for name, values := range map[string][]any{
+			"no value":           {},
+			"two values for one": {4711, 2},
+			"text for a number":  {"4711x"},
+			"float":              {1.5},
+			"another model":      {Seat{Tenant: "4711"}},
+			"a missing column":   {map[string]any{"name": "4711"}},
+			"a further column":   {map[string]any{"id": 1, "name": "4711"}},
+			"nil pointer":        {(*Customer)(nil), 2},
+			"function":           {func() {}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				err := terminals(t, retrieval.For[Customer](db).Key(values...))
+				var wrong *retrieval.KeyError
+				require.ErrorAs(t, err, &wrong)
+				assert.Equal(t, []string{"id"}, wrong.Columns)
+				assert.Contains(t, err.Error(), "key of Customer (id)")
+				assert.NotContains(t, err.Error(), "4711")
+			})
+		}
+		var wrong *retrieval.KeyError
+		require.ErrorAs(t, terminals(t, retrieval.For[Seat](db).Key("a")), &wrong)
+		assert.ErrorContains(t, wrong, "it has 1 values, not 2")
+		require.ErrorAs(t, terminals(t, retrieval.ForTable(db, "customers").Key(2)), &wrong)
+		assert.ErrorContains(t, wrong, "name the columns")
+		require.ErrorAs(t, terminals(t, retrieval.ForTable(db, "customers").Key(map[string]any{"id": func() {}})), &wrong)
+	})
+}
+
+func TestOtherMistakes(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).Limit(-1)), "negative")
+		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).Offset(-1)), "negative")
+		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).Tx("x'")), "not a UUID")
+		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).From("")), "empty")
+		_, err := retrieval.For[Customer](db).Key(2).All(t.Context()) // there is no table
+		assert.ErrorContains(t, err, "audit_events")
+	})
+	assert.ErrorContains(t, terminals(t, retrieval.For[Customer](nil).Key(1).Meta("a", "b").Field("name")), "nil")
+}
+
+func TestACancelledContextEndsTheStream(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		customers(t, db)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := retrieval.For[Customer](db).All(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}

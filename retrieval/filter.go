@@ -1,0 +1,169 @@
+package retrieval
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"github.com/sqlaudit/bun/sink"
+)
+
+// By keeps what actors with one of these IDs did. The empty ID stands for
+// nobody: changes for which no actor's ID was recorded. Without any ID nothing
+// is left.
+func (q *Query[M]) By(ids ...string) *Query[M] {
+	q.whereText("actor_id", ids)
+	return q
+}
+
+// ByActor keeps what actors did that agree with a in every part that a has. The
+// zero Actor stands for nobody: changes for which no actor was recorded.
+func (q *Query[M]) ByActor(a sink.Actor) *Query[M] {
+	for _, part := range []struct{ column, value string }{
+		{"actor_id", a.ID}, {"actor_type", a.Type}, {"actor_name", a.Name}, {"on_behalf_of", a.OnBehalfOf},
+	} {
+		if part.value != "" || a.IsZero() {
+			q.whereText(part.column, []string{part.value})
+		}
+	}
+	return q
+}
+
+// OnBehalfOf keeps what was done for one of these IDs, by whomever. The empty
+// ID keeps what actors did in their own name.
+func (q *Query[M]) OnBehalfOf(ids ...string) *Query[M] {
+	q.whereText("on_behalf_of", ids)
+	return q
+}
+
+// Op keeps these operations.
+func (q *Query[M]) Op(ops ...sink.Op) *Query[M] {
+	names := make([]string, len(ops))
+	for i, op := range ops {
+		names[i] = string(op)
+	}
+	q.whereText("op", names)
+	return q
+}
+
+// Reason keeps what was done for one of these reasons, in exactly these words.
+// The empty one keeps what was done without a reason.
+func (q *Query[M]) Reason(reasons ...string) *Query[M] {
+	q.whereText("reason", reasons)
+	return q
+}
+
+// Meta keeps what has this value under this key in its meta data. Called again,
+// both must be there.
+func (q *Query[M]) Meta(key, value string) *Query[M] {
+	if q.onPostgres() {
+		q.where("e.meta ->> ? = ?", key, value)
+	} else {
+		q.where("EXISTS (SELECT 1 FROM json_each(e.meta) AS m WHERE m.key = ? AND m.value = ?)", key, value)
+	}
+	return q
+}
+
+// Tx keeps what happened in one of these transactions, by [sink.Event.Tx]:
+// UUIDs.
+func (q *Query[M]) Tx(ids ...string) *Query[M] {
+	lower := make([]string, len(ids))
+	for i, id := range ids {
+		lower[i] = strings.ToLower(id)
+		if !isUUID(lower[i]) {
+			q.fail(errors.New("retrieval: the ID of a transaction is not a UUID"))
+		}
+	}
+	q.whereText("tx", lower)
+	return q
+}
+
+// whereText compares a column in which the empty text is NULL.
+func (q *query) whereText(column string, values []string) {
+	some := slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
+	hasEmpty := len(some) < len(values)
+	switch {
+	case hasEmpty && len(some) == 0:
+		q.where("e.? IS NULL", bun.Ident(column))
+	case hasEmpty:
+		q.where("(e.? IS NULL OR e.? IN (?))", bun.Ident(column), bun.Ident(column), bun.In(some))
+	default:
+		q.where("e.? IN (?)", bun.Ident(column), bun.In(some))
+	}
+}
+
+func (q *query) onPostgres() bool {
+	return q.err == nil && q.db.Dialect().Name() == dialect.PG
+}
+
+// column finds a column by its name or its name in Go.
+func (q *query) column(name string) (string, bool) {
+	if q.model == nil {
+		return name, true
+	}
+	if _, ok := q.model.Column(name); ok {
+		return name, true
+	}
+	for _, f := range q.model.Bun.Fields {
+		if f.GoName == name {
+			_, ok := q.model.Column(f.Name)
+			return f.Name, ok
+		}
+	}
+	return name, false
+}
+
+// columns lists those that a query can ask for.
+func (q *query) columns() []string {
+	if q.model == nil {
+		return nil
+	}
+	var names []string
+	for _, f := range q.model.Key {
+		names = append(names, f.Name)
+	}
+	for _, c := range q.model.Columns {
+		names = append(names, c.Field.Name)
+	}
+	return names
+}
+
+// apply adds the conditions to a statement on the rows e.
+func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
+	sel = sel.Where("e.table_name = ?", q.table)
+	for _, c := range q.conds {
+		sel = sel.Where(c.sql, c.args...)
+	}
+	if q.keyed {
+		sel = whereSpans(sel, keys)
+	}
+	if q.fields == nil {
+		return sel
+	}
+	if q.onPostgres() {
+		return sel.Where("EXISTS (SELECT 1 FROM jsonb_object_keys(e.changes) AS f(name) WHERE f.name IN (?))", bun.In(q.fields))
+	}
+	return sel.Where("EXISTS (SELECT 1 FROM json_each(e.changes) AS f WHERE f.key IN (?))", bun.In(q.fields))
+}
+
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if !strings.ContainsRune("0123456789abcdef", rune(s[i])) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,179 @@
+package retrieval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// span is a time in the history of a key, by the numbers of the events, both
+// included.
+type span struct {
+	key      string
+	from, to int64
+}
+
+func (s span) whole() bool { return s.from == 0 && s.to == math.MaxInt64 }
+
+// spans says under which keys, and when, the rows that were asked for have
+// lived: the whole history of the keys themselves, and from each change of a key
+// on, forwards and backwards, the life of the same row under its other key. Rows
+// that had such a key before or after are others.
+func (q *query) spans(ctx context.Context) ([]span, error) {
+	if !q.keyed || len(q.keys) == 0 {
+		return nil, nil
+	}
+	spans := make([]span, len(q.keys))
+	for i, key := range q.keys {
+		spans[i] = span{key: key, to: math.MaxInt64}
+	}
+	moves, err := q.moves(ctx, spans)
+	if err != nil {
+		return nil, err
+	}
+	asked := make(map[string]bool, len(q.keys))
+	for _, key := range q.keys {
+		asked[key] = true
+	}
+	for _, m := range moves {
+		if asked[m.newKey] {
+			if spans, err = q.backwards(ctx, spans, m); err != nil {
+				return nil, err
+			}
+		}
+		if asked[m.oldKey] {
+			if spans, err = q.forwards(ctx, spans, m); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return spans, nil
+}
+
+// move is an event that changed a key.
+type move struct {
+	seq            int64
+	oldKey, newKey string
+}
+
+// moves reads the changes to or from the keys.
+func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
+	var rows []eventrow.Row
+	sel := q.db.NewSelect().Model(&rows).ModelTableExpr("? AS e", q.events.Expr()).
+		Column("seq", "key", "old_key").
+		Where("e.table_name = ?", q.table).
+		Where("e.old_key IS NOT NULL").
+		OrderExpr("e.seq")
+	if err := whereSpans(sel, spans).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("retrieval: read changes of keys: %w", err)
+	}
+	moves := make([]move, len(rows))
+	for i, r := range rows {
+		// Stored keys are compared with stored keys, in one canonical text.
+		event, err := r.ToEvent()
+		if err != nil {
+			return nil, fmt.Errorf("retrieval: %w", err)
+		}
+		oldKey, err := canonicalKey(event.OldKey)
+		if err != nil {
+			return nil, err
+		}
+		newKey, err := canonicalKey(event.Key)
+		if err != nil {
+			return nil, err
+		}
+		moves[i] = move{seq: r.Seq, oldKey: oldKey, newKey: newKey}
+	}
+	return moves, nil
+}
+
+func canonicalKey(key sink.Values) (string, error) {
+	text, err := eventrow.Canonical(key)
+	if err != nil {
+		return "", fmt.Errorf("retrieval: read key: %w", err)
+	}
+	return string(text), nil
+}
+
+// backwards adds the life of the row under its old key before m, and from there
+// on back.
+func (q *query) backwards(ctx context.Context, spans []span, m move) ([]span, error) {
+	for {
+		end, err := q.edge(ctx, "max", "<", m.oldKey, m.seq)
+		if err != nil {
+			return nil, err
+		}
+		s := span{key: m.oldKey, from: max(end+1, 1), to: m.seq - 1}
+		spans = append(spans, s)
+		moves, err := q.moves(ctx, []span{s})
+		if err != nil || len(moves) == 0 {
+			return spans, err
+		}
+		// There can be only one, the move to this key.
+		m = moves[0]
+	}
+}
+
+// forwards adds the life of the row under its new key after m, and from there
+// on.
+func (q *query) forwards(ctx context.Context, spans []span, m move) ([]span, error) {
+	for {
+		end, err := q.edge(ctx, "min", ">", m.newKey, m.seq)
+		if err != nil {
+			return nil, err
+		}
+		s := span{key: m.newKey, from: m.seq + 1, to: end}
+		if end == 0 {
+			s.to = math.MaxInt64 - 1
+		}
+		spans = append(spans, s)
+		moves, err := q.moves(ctx, []span{s})
+		if err != nil || len(moves) == 0 {
+			return spans, err
+		}
+		m = moves[len(moves)-1] // the move from this key
+	}
+}
+
+// edge finds the event nearest to seq that ended the life of a row under the
+// key, or 0: it was deleted, or got another key.
+func (q *query) edge(ctx context.Context, which, side, key string, seq int64) (int64, error) {
+	var n *int64
+	err := q.db.NewSelect().TableExpr("? AS e", q.events.Expr()).
+		ColumnExpr(which+"(e.seq)").
+		Where("e.table_name = ?", q.table).
+		Where("e.seq ? ?", bun.Safe(side), seq).
+		Where("(e.key = ? AND e.op = ? AND NOT e.soft OR e.old_key = ?)", key, string(sink.Delete), key).
+		Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
+	}
+	if n == nil {
+		return 0, nil
+	}
+	return *n, nil
+}
+
+// whereSpans keeps the events of the spans; without any, nothing.
+func whereSpans(sel *bun.SelectQuery, spans []span) *bun.SelectQuery {
+	var whole []string
+	for _, s := range spans {
+		if s.whole() {
+			whole = append(whole, s.key)
+		}
+	}
+	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+		sel = sel.Where("e.key IN (?) OR e.old_key IN (?)", bun.In(whole), bun.In(whole))
+		for _, s := range spans {
+			if !s.whole() {
+				sel = sel.WhereOr("e.seq BETWEEN ? AND ? AND (e.key = ? OR e.old_key = ?)", s.from, s.to, s.key, s.key)
+			}
+		}
+		return sel
+	})
+}

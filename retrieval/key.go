@@ -1,0 +1,179 @@
+package retrieval
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Key keeps the history of the row with this key; called again, of further
+// rows. The values are those of the key's columns in the order of the model:
+//
+//	Key(2)          // one column: an integer, a string, a UUID, …
+//	Key("acme", 7)  // two columns
+//	Key(customer)   // the key that a value of the model has
+//	Key(map[string]any{"tenant": "acme", "id": 7})
+//
+// The last form is the only one for a query of [ForTable]. A value that the
+// key's column can't have is a [*KeyError].
+//
+// The row's history under other keys, before its key was changed or after, is
+// part of the result.
+func (q *Query[M]) Key(values ...any) *Query[M] {
+	q.keyed = true
+	if q.err != nil {
+		return q
+	}
+	key, err := q.key(values)
+	if err != nil {
+		q.fail(&KeyError{Name: q.name, Columns: q.keyColumns(), Err: err})
+		return q
+	}
+	q.keys = append(q.keys, key)
+	return q
+}
+
+// Keys keeps the history of several rows. Each key is given as to [Query.Key];
+// one of several columns as []any. Without any key nothing is left.
+func (q *Query[M]) Keys(keys ...any) *Query[M] {
+	q.keyed = true
+	for _, key := range keys {
+		if values, ok := key.([]any); ok {
+			q.Key(values...)
+		} else {
+			q.Key(key)
+		}
+	}
+	return q
+}
+
+func (q *query) keyColumns() []string {
+	if q.model == nil {
+		return nil
+	}
+	names := make([]string, len(q.model.Key))
+	for i, f := range q.model.Key {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// key returns the canonical text of a key.
+func (q *query) key(values []any) (string, error) {
+	named, isNamed := namedKey(values)
+	var key sink.Values
+	var err error
+	switch {
+	case isNamed && q.model == nil:
+		key, err = untypedKey(named)
+	case q.model == nil:
+		return "", errors.New(`name the columns, as in Key(map[string]any{"id": 2})`)
+	case isNamed:
+		key, err = q.typedKey(named)
+	default:
+		key, err = q.positionalKey(values)
+	}
+	if err != nil {
+		return "", err
+	}
+	text, err := eventrow.Canonical(key)
+	if err == nil && text == nil {
+		err = errors.New("it is empty")
+	}
+	return string(text), err
+}
+
+func namedKey(values []any) (map[string]any, bool) {
+	if len(values) != 1 {
+		return nil, false
+	}
+	switch v := values[0].(type) {
+	case map[string]any:
+		return v, true
+	case sink.Values:
+		named := make(map[string]any, len(v))
+		for name, raw := range v {
+			named[name] = raw
+		}
+		return named, true
+	}
+	return nil, false
+}
+
+func (q *query) positionalKey(values []any) (sink.Values, error) {
+	if len(values) == 1 {
+		if row, ok := q.modelValue(values[0]); ok {
+			values = make([]any, len(q.model.Key))
+			for i, f := range q.model.Key {
+				values[i] = f.Value(row).Interface()
+			}
+		}
+	}
+	if len(values) != len(q.model.Key) {
+		return nil, fmt.Errorf("it has %d values, not %d", len(values), len(q.model.Key))
+	}
+	named := make(map[string]any, len(values))
+	for i, f := range q.model.Key {
+		named[f.Name] = values[i]
+	}
+	return q.typedKey(named)
+}
+
+// modelValue recognizes a value of the model, or a pointer to one. The result
+// is a copy, because Bun allocates embedded pointers on the way to a field.
+func (q *query) modelValue(v any) (reflect.Value, bool) {
+	rv := reflect.ValueOf(v)
+	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
+		rv = rv.Elem()
+	}
+	if !rv.IsValid() || rv.Type() != q.model.Bun.Type {
+		return reflect.Value{}, false
+	}
+	row := reflect.New(rv.Type()).Elem()
+	row.Set(rv)
+	return row, true
+}
+
+func (q *query) typedKey(named map[string]any) (sink.Values, error) {
+	key := make(sink.Values, len(named))
+	for _, f := range q.model.Key {
+		v, ok := named[f.Name]
+		if !ok {
+			return nil, fmt.Errorf("it lacks %s", f.Name)
+		}
+		if raw, isJSON := v.(json.RawMessage); isJSON {
+			text, ok := value.AppendJSON(nil, raw)
+			if !ok || value.Decode(f, text, reflect.New(f.StructField.Type).Elem()) != nil {
+				return nil, fmt.Errorf("the JSON of %s is not a valid %s", f.Name, f.StructField.Type)
+			}
+			key[f.Name] = text
+			continue
+		}
+		raw, err := value.FromGo(f, v)
+		if err != nil {
+			return nil, err
+		}
+		key[f.Name] = raw
+	}
+	if len(named) != len(key) {
+		return nil, errors.New("it has columns that are not part of the key")
+	}
+	return key, nil
+}
+
+func untypedKey(named map[string]any) (sink.Values, error) {
+	key := make(sink.Values, len(named))
+	for name, v := range named {
+		raw, err := value.FromAny(v)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", name, err)
+		}
+		key[name] = raw
+	}
+	return key, nil
+}
