@@ -33,6 +33,8 @@
 // PostgreSQL and SQLite. The order of seq between transactions is the order of
 // writing, not of committing: a reader that polls for seq above the last one
 // that it saw can miss a transaction that commits late. With [WithDB] events
-// and changes no longer commit together. The table grows by about half a
-// kilobyte an event, indexes included, and this package never deletes from it.
+// and changes no longer commit together. The table grows by about 0.7 kB an
+// event, indexes included, and this package never deletes from it. Some values
+// can't be stored on PostgreSQL and are refused there; docs/schema.md lists
+// them.
 package sqlsink

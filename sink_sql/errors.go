@@ -1,14 +1,30 @@
 package sqlsink
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ErrNoTable means that the table of events is missing, or lacks a column that
 // this version of the package needs. Tell it by errors.Is.
 var ErrNoTable = errors.New("the table is missing or of another version")
+
+// withContext adds the error of a context that has ended to that of the driver:
+// pgdriver reports a time-out of the network instead, and may be ahead of the
+// context's own timer.
+func withContext(ctx context.Context, err error) error {
+	ended := ctx.Err()
+	if deadline, ok := ctx.Deadline(); ok && ended == nil && !time.Now().Before(deadline) {
+		ended = context.DeadlineExceeded
+	}
+	if err == nil || ended == nil || errors.Is(err, ended) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ended, err)
+}
 
 // explain adds what to do about a missing table. The cause stays reachable by
 // errors.As.

@@ -116,7 +116,7 @@ func (s *Sink) write(ctx context.Context, tx sink.Tx, events []sink.Event) error
 			return s.table.Insert(ctx, db, own, batches)
 		})
 	}
-	return s.explain(err)
+	return s.explain(withContext(ctx, err))
 }
 
 // database returns the database whose dialect and hooks the statements have.
