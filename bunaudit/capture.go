@@ -2,6 +2,7 @@ package bunaudit
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -25,10 +26,12 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 	}
 	switch c.stmt.Verb {
 	case sqltext.Insert:
-		if isUpsert(c.stmt) {
-			return c.upsert(ctx)
+		if isRehearsed(c.stmt) {
+			return c.rehearsed(ctx)
 		}
 		return c.insert(ctx)
+	case sqltext.Merge:
+		return c.merge(ctx)
 	case sqltext.Delete:
 		return c.delete(ctx)
 	default: // arm lets nothing else pass
@@ -157,14 +160,41 @@ func (c *capture) readFailed(err error) error {
 type located struct {
 	identity identity
 	image    image
-	existed  bool // of an upsert: the row was there before
+	fate     fate
+}
+
+// fate is what the database says that an upsert or a MERGE did to a row.
+type fate uint8
+
+const (
+	fateUnknown fate = iota
+	rowInserted
+	rowFound // and updated
+	rowDeleted
+)
+
+func fateOf(v driver.Value) fate {
+	switch v := v.(type) {
+	case []byte:
+		return fateOf(string(v))
+	case string:
+		switch v {
+		case "INSERT":
+			return rowInserted
+		case "UPDATE":
+			return rowFound
+		case "DELETE":
+			return rowDeleted
+		}
+	}
+	return fateUnknown
 }
 
 // split takes the columns that we added to the RETURNING clause off the result.
 func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 	ours := c.columns.width()
-	flagged := c.hasFlag()
-	if flagged {
+	told := c.fate() != ""
+	if told {
 		ours++
 	}
 	at := len(result.Columns) - ours
@@ -178,8 +208,8 @@ func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 			return nil, nil, c.notRecorded("", err)
 		}
 		rows[i] = located{identity: id, image: img}
-		if flagged {
-			rows[i].existed, _ = values[len(values)-1].(bool)
+		if told {
+			rows[i].fate = fateOf(values[len(values)-1])
 		}
 	}
 	out := &outcome{affected: int64(len(rows))}

@@ -36,10 +36,13 @@ type database interface {
 	// given what the statement calls the table.
 	inReturning(qualifier string) string
 
-	// existed is a boolean expression for a RETURNING clause that tells a row
-	// that an INSERT has found and updated from one that it has inserted; or
-	// nothing where no other transaction can insert in between.
-	existed(qualifier string) string
+	// fate is an expression for the RETURNING clause of an upsert or MERGE that
+	// says INSERT, UPDATE or DELETE of each row; or nothing where no other
+	// transaction can insert in between.
+	fate(verb sqltext.Verb, qualifier string) string
+
+	// canMerge says why MERGE can't be recorded, or nothing.
+	canMerge(ctx context.Context, u *unit) (reason string, err error)
 
 	// columns says how to select the columns of a table.
 	columns(ctx context.Context, u *unit, p *plan, table string) (*columns, error)

@@ -60,9 +60,24 @@ func (postgres) lock(qualifier string, keyChanges bool) string {
 
 func (postgres) inReturning(qualifier string) string { return qualifier }
 
-// existed: an upsert locks the row that it finds, and the lock is still to be
-// seen on the new version.
-func (postgres) existed(qualifier string) string { return qualifier + ".xmax <> 0" }
+// fate: an upsert locks the row that it finds, and the lock is still to be seen
+// on the new version.
+func (postgres) fate(verb sqltext.Verb, qualifier string) string {
+	if verb == sqltext.Merge {
+		return "merge_action()"
+	}
+	return "CASE WHEN " + qualifier + ".xmax = 0 THEN 'INSERT' ELSE 'UPDATE' END"
+}
+
+// canMerge: MERGE has a RETURNING clause since PostgreSQL 17.
+func (postgres) canMerge(ctx context.Context, u *unit) (string, error) {
+	var version int
+	err := bun.NewRawQuery(u.db, "SELECT current_setting('server_version_num')::int").Conn(u.conn).Scan(ctx, &version)
+	if err == nil && version < 170000 {
+		return "MERGE can be recorded on PostgreSQL 17 and later", nil
+	}
+	return "", err
+}
 
 func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) (*columns, error) {
 	types, err := value.LoadPostgresTypes(ctx, u.conn, table)

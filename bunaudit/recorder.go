@@ -78,7 +78,11 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	out, err := r.execute(ctx, u, actor, wantRows)
 	done = true
 	var own *statementError
+	var refused *UncapturableError
 	switch {
+	case errors.As(err, &refused): // found out before anything was changed
+		u.fail(ctx)
+		return nil, err
 	case errors.As(err, &own):
 		u.fail(ctx)
 		return nil, own.err

@@ -59,7 +59,11 @@ func (sqlite) lock(string, bool) string { return "" }
 // inReturning: SQLite's RETURNING knows no alias, and no other table either.
 func (sqlite) inReturning(string) string { return "" }
 
-func (sqlite) existed(string) string { return "" }
+// fate: there is one writer.
+func (sqlite) fate(sqltext.Verb, string) string { return "" }
+
+// canMerge is not asked: SQLite has no MERGE, and Split says so.
+func (sqlite) canMerge(context.Context, *unit) (string, error) { return "there is no MERGE", nil }
 
 func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
 	c := layOut(p.model)

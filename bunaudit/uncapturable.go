@@ -26,7 +26,7 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 			return "RETURNING WITH can't be recorded yet"
 		}
 		return ""
-	case sqltext.Delete:
+	case sqltext.Delete, sqltext.Merge:
 		return ""
 	}
 	return s.Verb.String() + " can't be recorded yet"

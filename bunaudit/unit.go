@@ -148,8 +148,9 @@ func (u *unit) rollback(ctx context.Context) {
 	u.release(failed != nil)
 }
 
-// fail rolls back after the statement itself has failed. On PostgreSQL that has
-// ended a transaction that was joined, so there is nothing left to undo.
+// fail rolls back where there is nothing to undo in a transaction that was
+// joined: nothing was changed, or the statement itself has failed, which has
+// ended the transaction on PostgreSQL.
 func (u *unit) fail(ctx context.Context) {
 	u.poison = false
 	u.rollback(ctx)

@@ -50,15 +50,20 @@ func (c *capture) appendReturning(b []byte) []byte {
 	}
 	qualifier := c.registry.dialect.inReturning(c.qualifier())
 	b = c.columns.appendList(b, qualifier)
-	if c.hasFlag() {
-		b = append(append(b, ", "...), c.registry.dialect.existed(qualifier)...)
+	if told := c.fate(); told != "" {
+		b = append(append(b, ", "...), told...)
 	}
 	return b
 }
 
-// hasFlag reports whether our columns end with one that says that the row
-// existed before.
-func (c *capture) hasFlag() bool { return isUpsert(c.stmt) && c.registry.dialect.existed("") != "" }
+// fate is the expression of a RETURNING clause with which our columns end where
+// the database can say what became of the row.
+func (c *capture) fate() string {
+	if !isRehearsed(c.stmt) {
+		return ""
+	}
+	return c.registry.dialect.fate(c.stmt.Verb, c.qualifier())
+}
 
 // images are the rows that a statement is going to change, before it does.
 type images struct {

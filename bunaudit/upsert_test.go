@@ -30,7 +30,8 @@ func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
 		upsert := func(db bun.IDB, rows ...*Stock) *bun.InsertQuery {
 			return db.NewInsert().Model(&rows).On("CONFLICT (sku) DO UPDATE").Set("n = EXCLUDED.n")
 		}
-		_, err := upsert(a.DB, &Stock{SKU: "a", N: 1}).Exec(ctx)
+		first := &Stock{SKU: "a", N: 1}
+		_, err := upsert(a.DB, first).Exec(ctx)
 		require.NoError(t, err)
 		rows := []*Stock{{SKU: "a", N: 2}, {SKU: "b", N: 5}}
 		res, err := upsert(a.DB, rows...).Returning("id, n").Exec(ctx)
@@ -38,7 +39,7 @@ func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
 		affected, err := res.RowsAffected()
 		require.NoError(t, err)
 		require.EqualValues(t, 2, affected)
-		require.EqualValues(t, 1, rows[0].ID)
+		require.Equal(t, first.ID, rows[0].ID)
 		// Nothing changes, and a condition that doesn't hold.
 		_, err = upsert(a.DB, &Stock{SKU: "a", N: 2}).Exec(ctx)
 		require.NoError(t, err)
@@ -46,19 +47,19 @@ func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
 		require.NoError(t, err)
 		// In a transaction, by an expression, on the primary key.
 		err = a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.NewInsert().Model(&Stock{ID: 1, SKU: "x", N: 3}).
+			_, err := tx.NewInsert().Model(&Stock{ID: first.ID, SKU: "x", N: 3}).
 				On("CONFLICT (id) DO UPDATE").Set("n = stock.n + EXCLUDED.n").Set("id = EXCLUDED.id").Exec(ctx)
 			return err
 		})
 		require.NoError(t, err)
 		_, err = a.NewRaw("INSERT INTO stock (sku, n) SELECT 'b', 6 WHERE 1 = 1 ON CONFLICT (sku) DO UPDATE SET n = EXCLUDED.n").Exec(ctx)
 		require.NoError(t, err)
-		b := fmt.Sprint(rows[1].ID)
+		id, b := fmt.Sprint(first.ID), fmt.Sprint(rows[1].ID)
 		require.Equal(t, []string{
-			`insert stock {"id":1}: n -> 1, sku -> "a"`,
-			`update stock {"id":1}: n 1 -> 2`,
+			`insert stock {"id":` + id + `}: n -> 1, sku -> "a"`,
+			`update stock {"id":` + id + `}: n 1 -> 2`,
 			`insert stock {"id":` + b + `}: n -> 5, sku -> "b"`,
-			`update stock {"id":1}: n 2 -> 5`,
+			`update stock {"id":` + id + `}: n 2 -> 5`,
 			`update stock {"id":` + b + `}: n 5 -> 6`,
 		}, a.story(t))
 	})

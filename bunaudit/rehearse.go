@@ -8,28 +8,28 @@ import (
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
-// An upsert does not say beforehand which rows it will find. So it is run
-// twice: once to learn which rows it touches, and is undone; those that exist
-// are then read under a lock; and it is run for good. A row that was read is an
-// update, any other an insert, unless the database says that it was there: then
-// somebody has inserted it in between, and the whole is tried again.
+// An upsert or a MERGE does not say beforehand which rows it will find. So it is
+// rehearsed: run once to learn which rows it touches, and undone; those that
+// exist are then read under a lock; and it is run for good. A row that was read
+// is an update, any other an insert, unless the database says that it was there:
+// then somebody has inserted it in between, and the whole is tried again.
 
-// upsertTries bounds how often an upsert is tried. Each time another
+// maxRehearsals bounds how often a statement is tried. Each time another
 // transaction has to insert one of its rows between two round trips.
-const upsertTries = 20
+const maxRehearsals = 20
 
-var errUpsertRaced = errors.New("other transactions keep inserting the same rows")
+var errRaced = errors.New("other transactions keep inserting the same rows")
 
-func (c *capture) upsert(ctx context.Context) (*outcome, error) {
-	for range upsertTries {
-		before, err := c.upsertImages(ctx)
+func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
+	for range maxRehearsals {
+		before, err := c.rehearse(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.unit.exec(ctx, "SAVEPOINT "+upsertSavepoint); err != nil {
+		if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
 			return nil, &statementError{err}
 		}
-		out, raced, err := c.tryUpsert(ctx, before)
+		out, raced, err := c.perform(ctx, before)
 		if err != nil {
 			return nil, err
 		}
@@ -40,12 +40,12 @@ func (c *capture) upsert(ctx context.Context) (*outcome, error) {
 			return nil, err
 		}
 	}
-	return nil, c.notRecorded("", errUpsertRaced)
+	return nil, c.notRecorded("", errRaced)
 }
 
-// upsertImages reads the rows that the upsert is going to find.
-func (c *capture) upsertImages(ctx context.Context) (*images, error) {
-	if err := c.unit.exec(ctx, "SAVEPOINT "+upsertSavepoint); err != nil {
+// rehearse reads the rows that the statement is going to find.
+func (c *capture) rehearse(ctx context.Context) (*images, error) {
+	if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
 		return nil, &statementError{err}
 	}
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
@@ -66,10 +66,10 @@ func (c *capture) upsertImages(ctx context.Context) (*images, error) {
 	return c.read(ctx, c.selectByIdentity(ids))
 }
 
-// tryUpsert runs the upsert for good. It reports that it has raced with another
+// perform runs the statement for good. It reports that it has raced with another
 // transaction where the database says of a row that it was there before, and it
 // wasn't when the rows were read.
-func (c *capture) tryUpsert(ctx context.Context, before *images) (out *outcome, raced bool, err error) {
+func (c *capture) perform(ctx context.Context, before *images) (out *outcome, raced bool, err error) {
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
 	if err != nil {
 		return nil, false, err
@@ -81,7 +81,11 @@ func (c *capture) tryUpsert(ctx context.Context, before *images) (out *outcome, 
 	for _, row := range rows {
 		key := row.identity.mapKey()
 		old, found := before.byIdentity[key]
-		if !found && row.existed {
+		switch {
+		case row.fate == rowDeleted:
+			out.changes = append(out.changes, rowChange{old: row.image})
+			continue
+		case row.fate == rowFound && !found:
 			return nil, true, nil
 		}
 		out.changes = append(out.changes, rowChange{old: old, new: row.image})
@@ -90,24 +94,41 @@ func (c *capture) tryUpsert(ctx context.Context, before *images) (out *outcome, 
 	return out, false, c.resultOf(ctx, out)
 }
 
-const upsertSavepoint = "bunaudit_upsert"
+// merge records a MERGE: as one that is rehearsed, where the database can say
+// what it did to each row.
+func (c *capture) merge(ctx context.Context) (*outcome, error) {
+	reason, err := c.registry.dialect.canMerge(ctx, c.unit)
+	if err != nil {
+		return nil, &statementError{err}
+	}
+	if reason != "" {
+		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(), Reason: reason}
+	}
+	return c.rehearsed(ctx)
+}
+
+const rehearsal = "bunaudit_rehearsal"
 
 func (c *capture) release(ctx context.Context) error {
-	if err := c.unit.exec(ctx, "RELEASE SAVEPOINT "+upsertSavepoint); err != nil {
+	if err := c.unit.exec(ctx, "RELEASE SAVEPOINT "+rehearsal); err != nil {
 		return &statementError{err}
 	}
 	return nil
 }
 
 func (c *capture) undo(ctx context.Context) error {
-	if err := c.unit.exec(ctx, "ROLLBACK TO SAVEPOINT "+upsertSavepoint); err != nil {
+	if err := c.unit.exec(ctx, "ROLLBACK TO SAVEPOINT "+rehearsal); err != nil {
 		return &statementError{err}
 	}
 	return c.release(ctx)
 }
 
-// isUpsert reports whether an insert may change rows that exist.
-func isUpsert(s sqltext.Statement) bool {
+// isRehearsed reports whether the statement may change rows that it doesn't
+// name.
+func isRehearsed(s sqltext.Statement) bool {
+	if s.Verb == sqltext.Merge {
+		return true
+	}
 	for _, c := range s.Conflicts {
 		if c.Kind == sqltext.DoUpdate {
 			return true
