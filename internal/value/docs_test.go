@@ -83,7 +83,7 @@ func TestTheTableOfValuesIsTrue(t *testing.T) {
 	}
 	db := testdb.New(t, testdb.Postgres)
 	exec(t, db, `CREATE TYPE pair AS (a int, b text)`)
-	exec(t, db, `CREATE EXTENSION IF NOT EXISTS hstore SCHEMA pg_catalog`)
+	extension(t, db, "hstore")
 	for want, expr := range values {
 		assert.True(t, examples[want], "%s is not in the table", want)
 		exec(t, db, `CREATE TABLE "T x" AS SELECT `+expr+` AS v`)
