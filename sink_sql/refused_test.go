@@ -2,6 +2,7 @@ package sqlsink_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -103,4 +104,39 @@ func TestWriteGivesUpWhenTheContextEndsWhileItWaits(t *testing.T) {
 	_ = second.Rollback()
 	require.NoError(t, first.Commit())
 	assert.Equal(t, events(1), stored(t, db.DB, defaultTable()))
+}
+
+// cancelling ends the caller's context before its nth statement.
+type cancelling struct {
+	sink.Tx
+	n      *int
+	cancel context.CancelFunc
+}
+
+func (tx cancelling) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if *tx.n--; *tx.n == 0 {
+		tx.cancel()
+	}
+	return tx.Tx.ExecContext(ctx, query, args...)
+}
+
+// The context of the statement ends, the transaction's own does not: a hook that
+// degrades would commit what the first statements have written.
+func TestContextThatEndsHalfWayLeavesNoEvent(t *testing.T) {
+	for n := 1; n <= 5; n++ { // SAVEPOINT, three times INSERT, RELEASE
+		t.Run(fmt.Sprintf("before statement %d", n), func(t *testing.T) {
+			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				s := sqlsink.New()
+				require.NoError(t, s.CreateTable(t.Context(), db))
+				tx, err := db.BeginTx(t.Context(), nil)
+				require.NoError(t, err)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				left := n
+				require.ErrorIs(t, s.Write(ctx, hookTx{cancelling{tx, &left, cancel}, db.DB}, events(1200)), context.Canceled)
+				_ = tx.Commit()
+				assert.Empty(t, stored(t, db.DB, defaultTable()))
+			})
+		})
+	}
 }
