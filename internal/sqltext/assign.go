@@ -48,7 +48,7 @@ func (p *parser) assignments(stop keywordSet) (Span, []Assignment) {
 
 // equals reads =, which is == in SQLite and := in MySQL too.
 func (p *parser) equals() {
-	if p.d == MySQL && p.isPunct(':') && p.peek().ch == '=' {
+	if p.d == MySQL && p.isPunct(':') && p.peek().ch() == '=' {
 		p.advance()
 	}
 	if !p.takePunct('=') {

@@ -8,11 +8,11 @@ func (p *surveyor) truncated() Name {
 	p.take(kwTable)
 	var first Name
 	for {
-		var s Statement
-		p.target(&s)
-		p.add(s.Target)
+		var h head
+		p.target(&h)
+		p.add(h.target)
 		if first.IsZero() {
-			first = s.Target
+			first = h.target
 		}
 		if !p.takePunct(',') {
 			return first
@@ -29,16 +29,16 @@ func (p *surveyor) copied() Name {
 	if next := p.peek(); lower(p.word(p.tok)) == "binary" && next.kind != kindPunct && next.kw != kwFrom && next.kw != kwTo {
 		p.advance()
 	}
-	var s Statement
-	p.target(&s)
+	var h head
+	p.target(&h)
 	if p.isPunct('(') {
 		p.group()
 	}
 	if !p.is(kwFrom) {
 		return Name{}
 	}
-	p.add(s.Target)
-	return s.Target
+	p.add(h.target)
+	return h.target
 }
 
 // loaded reads LOAD DATA … INTO TABLE t.
@@ -115,7 +115,7 @@ func (p *surveyor) unknown() {
 	case "if", "case", "loop", "repeat", "while", "for":
 		p.compound()
 	default:
-		if p.peek().ch == ':' { // a label
+		if p.peek().ch() == ':' { // a label
 			p.compound()
 		}
 	}
@@ -182,7 +182,7 @@ func (p *surveyor) body() {
 	start := p.tok
 	p.advance()
 	for p.tok.kind != kindEnd {
-		if p.is(kwEnd) && (p.prev.ch == ';' || p.prev == start) {
+		if p.is(kwEnd) && (p.prev.ch() == ';' || p.prev == start) {
 			p.advance()
 			return
 		}

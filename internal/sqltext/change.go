@@ -1,37 +1,40 @@
 package sqltext
 
 // updateModifiers reads UPDATE and what may come before the table.
-func (p *parser) updateModifiers(s *Statement) {
+func (p *parser) updateModifiers(h *head) {
 	p.advance()
 	switch p.d {
 	case SQLite:
 		if p.is(kwOr) {
-			s.Modifier.Start = p.tok.start
+			h.modifier.Start = p.tok.start
 			p.advance()
-			s.Modifier.End = p.tok.end
+			h.modifier.End = p.tok.end
 			p.advance()
 		}
 	case MySQL:
-		s.Modifier = p.modifiers(kwLowPriority, kwIgnore)
+		h.modifier = p.modifiers(kwLowPriority, kwIgnore)
 	}
 }
 
 // table reads a table with everything that may go with it.
-func (p *parser) table(s *Statement) {
-	p.target(s)
-	p.partition(s)
-	p.alias(s, p.d == SQLite)
-	p.partition(s)
-	p.hints(s)
+func (p *parser) table(h *head) {
+	p.target(h)
+	p.partition(h)
+	p.alias(h, p.d == SQLite)
+	p.partition(h)
+	p.hints(h)
 }
 
 func (p *parser) update(s *Statement) {
-	p.updateModifiers(s)
+	var h head
+	p.updateModifiers(&h)
 	before := *p
 	if p.d == MySQL && p.isPunct('(') {
+		h.into(s)
 		p.tables(s, before)
 	} else {
-		p.table(s)
+		p.table(&h)
+		h.into(s)
 		if p.d == MySQL && !p.is(kwSet) && p.err == nil {
 			p.tables(s, before)
 		}
@@ -99,31 +102,36 @@ func (p *parser) joins() bool {
 
 // deleteHead reads DELETE up to the end of the first table. It returns false for
 // MySQL's forms with several tables, at the token after the first.
-func (p *parser) deleteHead(s *Statement) (one bool) {
+func (p *parser) deleteHead(h *head) (one bool) {
 	p.advance()
 	if p.d != MySQL {
 		if !p.take(kwFrom) {
 			p.fail(p.tok.start, "DELETE without FROM")
 			return true
 		}
-		p.target(s)
+		p.target(h)
 		return true
 	}
-	s.Modifier = p.modifiers(kwLowPriority, kwQuick, kwIgnore)
+	h.modifier = p.modifiers(kwLowPriority, kwQuick, kwIgnore)
 	from := p.take(kwFrom)
-	s.Target, s.TargetText = p.deletedTable()
-	return from && p.prev.ch != '*' && !p.isPunct(',') && !p.is(kwUsing)
+	h.target, h.targetText = p.deletedTable()
+	return from && p.prev.ch() != '*' && !p.isPunct(',') && !p.is(kwUsing)
 }
 
 func (p *parser) delete(s *Statement) {
-	if !p.deleteHead(s) {
+	var h head
+	one := p.deleteHead(&h)
+	if one {
+		p.partition(&h)
+		p.alias(&h, p.d == SQLite)
+		p.partition(&h)
+		p.hints(&h)
+	}
+	h.into(s)
+	if !one {
 		p.deleteSeveral(s)
 		return
 	}
-	p.partition(s)
-	p.alias(s, p.d == SQLite)
-	p.partition(s)
-	p.hints(s)
 	if p.d == PostgreSQL && p.take(kwUsing) {
 		s.From = p.clause("USING", p.after(kwUsing), p.forbidden()&^(1<<kwOn|1<<kwUsing|1<<kwFrom), false)
 	}

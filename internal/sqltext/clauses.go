@@ -9,6 +9,23 @@ func (p *parser) refuseNUL() {
 	}
 }
 
+// head is what a statement has up to its first clause: the fields of Statement of
+// the same names. It keeps Glance from clearing a whole Statement.
+type head struct {
+	modifier   Span
+	target     Name
+	targetText Span
+	only       bool
+	alias      Span
+	partition  Span
+	hints      Span
+}
+
+func (h *head) into(s *Statement) {
+	s.Modifier, s.Target, s.TargetText, s.Only = h.modifier, h.target, h.targetText, h.only
+	s.Alias, s.Partition, s.Hints = h.alias, h.partition, h.hints
+}
+
 // modifiers moves past words from the given keywords and returns them.
 func (p *parser) modifiers(kws ...keyword) Span {
 	var s Span
@@ -31,27 +48,26 @@ func (p *parser) modifiers(kws ...keyword) Span {
 }
 
 // target reads a table, with PostgreSQL's ONLY and *.
-func (p *parser) target(s *Statement) {
+func (p *parser) target(h *head) {
 	paren := false
 	if p.d == PostgreSQL && p.take(kwOnly) {
-		s.Only = true
+		h.only = true
 		paren = p.takePunct('(')
 	}
-	s.Target, s.TargetText = p.tableName()
+	h.target, h.targetText = p.tableName()
 	if paren && !p.takePunct(')') {
 		p.fail(p.tok.start, "ONLY without a closing parenthesis")
 	}
-	if p.d == PostgreSQL && !s.Only {
+	if p.d == PostgreSQL && !h.only {
 		p.takePunct('*')
 	}
 }
 
 // alias reads AS name, or a name alone where the dialect allows that.
-func (p *parser) alias(s *Statement, needAs bool) {
+func (p *parser) alias(h *head, needAs bool) {
 	switch {
 	case p.is(kwAs):
 		p.advance()
-		p.tok.kw = kwNone
 	case needAs, p.tok.kind != kindWord && p.tok.kind != kindIdent && p.tok.kind != kindUIdent:
 		return
 	case p.d == PostgreSQL && (p.tok.kw == kwConflict || p.tok.kw == kwForce || p.tok.kw == kwLock || p.tok.kw == kwUse):
@@ -65,13 +81,13 @@ func (p *parser) alias(s *Statement, needAs bool) {
 			return
 		}
 	}
-	s.Alias = Span{p.tok.start, p.tok.end}
+	h.alias = Span{p.tok.start, p.tok.end}
 	p.advance()
 }
 
 // hints reads what MySQL and SQLite allow after a table about its indexes, and
 // MySQL's PARTITION (…), on either side of the alias.
-func (p *parser) hints(s *Statement) {
+func (p *parser) hints(h *head) {
 	start := p.tok.start
 	switch p.d {
 	case MySQL:
@@ -84,7 +100,7 @@ func (p *parser) hints(s *Statement) {
 				p.advance()
 			}
 			p.group()
-			s.Hints = Span{start, p.prev.end}
+			h.hints = Span{start, p.prev.end}
 			if p.isPunct(',') && (p.peek().kw == kwUse || p.peek().kw == kwIgnore || p.peek().kw == kwForce) {
 				p.advance()
 			}
@@ -94,7 +110,7 @@ func (p *parser) hints(s *Statement) {
 		case p.is(kwNot) && p.peek().kw == kwIndexed:
 			p.advance()
 			p.advance()
-			s.Hints = Span{start, p.prev.end}
+			h.hints = Span{start, p.prev.end}
 		case p.take(kwIndexed):
 			if !p.take(kwBy) {
 				p.fail(p.tok.start, "INDEXED without BY")
@@ -105,13 +121,13 @@ func (p *parser) hints(s *Statement) {
 				return
 			}
 			p.advance()
-			s.Hints = Span{start, p.prev.end}
+			h.hints = Span{start, p.prev.end}
 		}
 	}
 }
 
-func (p *parser) partition(s *Statement) {
-	if p.d != MySQL || !p.is(kwPartition) || !s.Partition.Empty() {
+func (p *parser) partition(h *head) {
+	if p.d != MySQL || !p.is(kwPartition) || !h.partition.Empty() {
 		return
 	}
 	start := p.tok.start
@@ -121,7 +137,7 @@ func (p *parser) partition(s *Statement) {
 		return
 	}
 	p.group()
-	s.Partition = Span{start, p.prev.end}
+	h.partition = Span{start, p.prev.end}
 }
 
 // tail reads WHERE, ORDER BY, LIMIT and RETURNING, which UPDATE and DELETE share.

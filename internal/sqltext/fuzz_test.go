@@ -1,6 +1,9 @@
 package sqltext
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -96,6 +99,7 @@ func FuzzSplit(f *testing.F) {
 			return
 		}
 		checkSpans(t, sql, s)
+		checkAgain(t, d, sql, s)
 		if h.Verb != s.Verb || h.Target != s.Target || !h.Writes || h.Several {
 			t.Fatalf("Glance(%q) = %+v, Split has %v %v", sql, h, s.Verb, s.Target)
 		}
@@ -127,4 +131,112 @@ func FuzzTargets(f *testing.F) {
 			t.Fatalf("Glance(%q) sees no write, Targets = %v %v", sql, names, certain)
 		}
 	})
+}
+
+// clauses lists what a statement was taken apart into, without places.
+func clauses(sql string, s Statement) []string {
+	list := []string{s.Verb.String(), s.Target.Schema, s.Target.Table, fmt.Sprint(s.Only, s.Recursive, s.WithWrites, s.MultiTable, s.SourceKind)}
+	for _, span := range []Span{s.With, s.Modifier, s.TargetText, s.Alias, s.Partition, s.Hints, s.Tables, s.Columns, s.Overriding, s.Source, s.Rows,
+		s.RowAlias, s.Set, s.From, s.Where, s.OrderBy, s.Limit, s.ReturningWith, s.Returning, s.Body} {
+		list = append(list, span.In(sql))
+	}
+	add := func(as []Assignment) {
+		for _, a := range as {
+			list = append(list, strings.Join(a.Columns, "|"), a.Left.In(sql), a.Expr.In(sql))
+		}
+	}
+	add(s.Assignments)
+	for _, c := range s.Conflicts {
+		list = append(list, fmt.Sprint(c.Kind), c.Target.In(sql), c.Set.In(sql), c.Where.In(sql))
+		add(c.Assignments)
+	}
+	return list
+}
+
+// checkAgain fails unless the statement, put together again from its clauses, is
+// taken apart into the same ones.
+func checkAgain(t *testing.T, d Dialect, sql string, s Statement) {
+	t.Helper()
+	if s.MultiTable && s.Verb != Update {
+		return // the other tables of DELETE and TRUNCATE have no span
+	}
+	again := together(d, sql, s)
+	s2, err := Split(d, again)
+	if err != nil {
+		t.Fatalf("%q\nput together again as\n%q: %v", sql, again, err)
+	}
+	if a, b := clauses(sql, s), clauses(again, s2); !slices.Equal(a, b) {
+		t.Fatalf("%q\nput together again as\n%q:\n%q\n%q", sql, again, a, b)
+	}
+}
+
+func together(d Dialect, sql string, s Statement) string {
+	var b strings.Builder
+	put := func(before string, span Span, after string) {
+		if !span.Empty() {
+			b.WriteString(before + span.In(sql) + after + " ")
+		}
+	}
+	put("", s.With, "")
+	put("", s.VerbSpan, "")
+	put("", s.Modifier, "")
+	switch s.Verb {
+	case Insert, Replace, Merge:
+		b.WriteString("INTO ")
+	case Delete:
+		b.WriteString("FROM ")
+	case Truncate:
+		b.WriteString("TABLE ")
+	}
+	if s.Only {
+		b.WriteString("ONLY ")
+	}
+	if !s.Tables.Empty() {
+		put("", s.Tables, "")
+	} else {
+		put("", s.TargetText, "")
+	}
+	if s.Verb != Delete {
+		put("", s.Partition, "")
+	}
+	put("AS ", s.Alias, "")
+	if s.Verb == Delete {
+		put("", s.Partition, "")
+	}
+	put("", s.Hints, "")
+	if put("(", s.Columns, ")"); s.Columns.Empty() && s.Columns.Start > 0 {
+		b.WriteString("() ")
+	}
+	put("", s.Overriding, "")
+	put("", s.Source, "")
+	put("AS ", s.RowAlias, "")
+	for _, c := range s.Conflicts {
+		switch c.Kind {
+		case DoNothing:
+			b.WriteString("ON CONFLICT " + c.Target.In(sql) + " DO NOTHING ")
+		case DoUpdate:
+			b.WriteString("ON CONFLICT " + c.Target.In(sql) + " DO UPDATE SET " + c.Set.In(sql) + " ")
+			put("WHERE ", c.Where, "")
+		case DuplicateKey:
+			b.WriteString("ON DUPLICATE KEY UPDATE " + c.Set.In(sql) + " ")
+		}
+	}
+	if s.SourceKind != SourceSet {
+		put("SET ", s.Set, "")
+	}
+	if s.Verb == Delete {
+		put("USING ", s.From, "")
+	} else {
+		put("FROM ", s.From, "")
+	}
+	put("WHERE ", s.Where, "")
+	put("ORDER BY ", s.OrderBy, "")
+	put("LIMIT ", s.Limit, "")
+	put("", s.Body, "")
+	if !s.Returning.Empty() {
+		b.WriteString("RETURNING ")
+		put("WITH (", s.ReturningWith, ")")
+		put("", s.Returning, "")
+	}
+	return b.String()
 }

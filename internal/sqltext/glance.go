@@ -85,7 +85,7 @@ func glance(d Dialect, sql string) (h Head, plain bool) {
 // glanceAtWrite reads up to the target, and far enough beyond it to see that
 // there is only one. It returns false where that is not plain to see.
 func (p *parser) glanceAtWrite(h *Head) bool {
-	var s Statement
+	var t head
 	h.Writes = true
 	switch p.tok.kw {
 	case kwInsert, kwReplace:
@@ -93,28 +93,28 @@ func (p *parser) glanceAtWrite(h *Head) bool {
 		if p.is(kwReplace) {
 			h.Verb = Replace
 		}
-		p.insertHead(&s)
+		p.insertHead(&t)
 	case kwUpdate:
 		h.Verb = Update
-		p.updateModifiers(&s)
+		p.updateModifiers(&t)
 		if p.d != MySQL {
-			p.target(&s)
-		} else if p.table(&s); !p.is(kwSet) {
+			p.target(&t)
+		} else if p.table(&t); !p.is(kwSet) {
 			return false
 		}
 	case kwDelete:
 		h.Verb = Delete
-		if !p.deleteHead(&s) {
+		if !p.deleteHead(&t) {
 			return false
 		}
 		if p.d == MySQL {
-			p.alias(&s, false)
+			p.alias(&t, false)
 			if !p.atEnd() && !p.is(kwWhere) && !p.is(kwOrder) && !p.is(kwLimit) && !p.is(kwReturning) {
 				return false
 			}
 		}
 	}
-	h.Target = s.Target
+	h.Target = t.target
 	return p.err == nil
 }
 
@@ -123,7 +123,7 @@ func (p *parser) single() bool {
 	for !p.atEnd() {
 		p.advance()
 	}
-	for p.tok.ch == ';' {
+	for p.tok.ch() == ';' {
 		p.advance()
 	}
 	return p.tok.kind == kindEnd && p.err == nil && !p.versioned

@@ -1,32 +1,34 @@
 package sqltext
 
 // insertHead reads INSERT or REPLACE up to the target.
-func (p *parser) insertHead(s *Statement) {
+func (p *parser) insertHead(h *head) {
 	p.advance()
 	switch p.d {
 	case SQLite:
 		if p.is(kwOr) {
-			s.Modifier.Start = p.tok.start
+			h.modifier.Start = p.tok.start
 			p.advance()
-			s.Modifier.End = p.tok.end
+			h.modifier.End = p.tok.end
 			p.advance()
 		}
 	case MySQL:
-		s.Modifier = p.modifiers(kwLowPriority, kwHighPriority, kwDelayed, kwIgnore)
+		h.modifier = p.modifiers(kwLowPriority, kwHighPriority, kwDelayed, kwIgnore)
 	}
 	if !p.take(kwInto) && p.d != MySQL {
 		p.fail(p.tok.start, "INSERT without INTO")
 		return
 	}
-	s.Target, s.TargetText = p.tableName()
+	h.target, h.targetText = p.tableName()
 }
 
 func (p *parser) insert(s *Statement) {
-	p.insertHead(s)
+	var h head
+	p.insertHead(&h)
 	if p.d != MySQL {
-		p.alias(s, true)
+		p.alias(&h, true)
 	}
-	p.partition(s)
+	p.partition(&h)
+	h.into(s)
 	if p.isPunct('(') && !p.holdsQuery() {
 		s.Columns = p.group()
 	}
@@ -71,7 +73,7 @@ func (p *parser) source(s *Statement) {
 		}
 		s.Rows = Span{}
 		p.query(s)
-	case p.is(kwSelect), p.is(kwWith), p.is(kwTable), p.isPunct('('):
+	case p.is(kwSelect), p.is(kwWith), p.is(kwTable), p.isPunct('(') && p.holdsQuery():
 		p.query(s)
 	default:
 		p.fail(p.tok.start, "INSERT without a source")
@@ -82,14 +84,20 @@ func (p *parser) source(s *Statement) {
 // rows reads (…), (…) and says whether that was all of the source.
 func (p *parser) rows(s *Statement) bool {
 	s.Rows.Start = p.tok.start
-	for p.isPunct('(') {
+	for {
+		if p.d == MySQL && lower(p.word(p.tok)) == "row" {
+			p.advance()
+		}
+		if !p.isPunct('(') {
+			break
+		}
 		p.group()
 		s.Rows.End = p.prev.end
 		if !p.takePunct(',') {
 			break
 		}
 	}
-	if p.prev.ch != ')' {
+	if p.prev.ch() != ')' {
 		return false
 	}
 	s.SourceKind = SourceValues
@@ -129,7 +137,7 @@ func (p *parser) query(s *Statement) {
 		case p.tok.closes():
 			p.fail(p.tok.start, "unopened parenthesis")
 			return
-		case p.tok.kw == kwNone:
+		case p.tok.kind != kindWord || p.tok.kw == kwNone:
 		case p.prev.kw == kwAs && p.tok.kw != kwMaterialized && p.tok.kw != kwNot:
 			p.tok.kw = kwNone // a label, whatever it spells
 		case p.is(kwReturning):

@@ -100,13 +100,6 @@ const (
 // keywordSet is a set of the keywords up to kwWith.
 type keywordSet uint64
 
-func set(kws ...keyword) (s keywordSet) {
-	for _, kw := range kws {
-		s |= 1 << kw
-	}
-	return s
-}
-
 func (s keywordSet) has(kw keyword) bool { return kw <= kwWith && s&(1<<kw) != 0 }
 
 // keywordOf is called for every word; it allocates nothing.
@@ -116,11 +109,7 @@ func keywordOf(word string) keyword {
 		return kwNone
 	}
 	for i := 0; i < len(word); i++ {
-		c := word[i]
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		upper[i] = c
+		upper[i] = word[i] &^ 0x20 // to upper case; no other byte becomes a letter or _
 	}
 	switch string(upper[:len(word)]) {
 	case "AS":

@@ -17,11 +17,22 @@ const (
 	kindComment             // never leaves the lexer
 )
 
+// token has four fields and no more: larger structs don't travel in registers.
 type token struct {
 	start, end int
 	kind       kind
-	kw         keyword // of a kindWord
-	ch         byte    // of a kindPunct
+	kw         keyword // of a kindWord; of a kindPunct its byte, see punct
+}
+
+// punct puts a byte of punctuation beyond the keywords.
+func punct(ch byte) keyword { return keyword(ch) | 0x80 }
+
+// ch returns the byte of a kindPunct, and 0 for other tokens.
+func (t token) ch() byte {
+	if t.kw&0x80 == 0 {
+		return 0
+	}
+	return byte(t.kw &^ 0x80)
 }
 
 // lexer cuts a text into tokens. A fault ends the text: kindEnd with a reason.
@@ -49,19 +60,20 @@ func (l *lexer) broken(at int, reason string) token {
 
 func (l *lexer) next() token {
 	sql := l.sql
-	for l.pos < len(sql) {
-		start := l.pos
+	for start := l.pos; start < len(sql); start = l.pos {
 		c := sql[start]
-		switch {
-		case c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v':
-			l.pos++
-			continue
-		case isWordStart(c):
+		for isSpace(c) {
+			if start++; start == len(sql) {
+				return l.end()
+			}
+			c = sql[start]
+		}
+		if isWordStart(c) {
 			return l.word(start)
-		case c >= '0' && c <= '9':
-			return l.number(start)
 		}
 		switch c {
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			return l.number(start)
 		case '\'':
 			return l.quoted(start, start, kindString)
 		case '"':
@@ -111,12 +123,17 @@ func (l *lexer) next() token {
 			return l.broken(start, "NUL byte")
 		}
 		l.pos = start + 1
-		return token{start: start, end: start + 1, kind: kindPunct, ch: c}
+		return token{start: start, end: start + 1, kind: kindPunct, kw: punct(c)}
 	}
+	return l.end()
+}
+
+func (l *lexer) end() token {
+	l.pos = len(l.sql)
 	if l.inside {
-		return l.broken(len(sql), "unterminated comment")
+		return l.broken(l.pos, "unterminated comment")
 	}
-	return token{start: len(sql), end: len(sql)}
+	return token{start: l.pos, end: l.pos}
 }
 
 // afterName tells t.1 (a name in MySQL) from .1 (a number).
@@ -211,7 +228,7 @@ func (l *lexer) variable(start int) token {
 	}
 	if i == start+1 && l.sql[start] != '?' {
 		l.pos = i
-		return token{start: start, end: i, kind: kindPunct, ch: l.sql[start]}
+		return token{start: start, end: i, kind: kindPunct, kw: punct(l.sql[start])}
 	}
 	if l.d == SQLite && l.sql[start] != '?' && i < len(l.sql) && l.sql[i] == '(' {
 		return l.broken(start, "Tcl array variable")
@@ -220,10 +237,13 @@ func (l *lexer) variable(start int) token {
 	return token{start: start, end: i, kind: kindParam}
 }
 
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWordStart(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+	lower := c | 0x20
+	return lower >= 'a' && lower <= 'z' || c == '_' || c >= 0x80
 }
 
 func isWordPart(c byte, d Dialect) bool {

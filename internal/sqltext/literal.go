@@ -121,7 +121,7 @@ func (l *lexer) dollar(start int) token {
 	}
 	if i >= len(sql) || sql[i] != '$' {
 		l.pos = start + 1
-		return token{start: start, end: start + 1, kind: kindPunct, ch: '$'}
+		return token{start: start, end: start + 1, kind: kindPunct, kw: punct('$')}
 	}
 	tag := sql[start : i+1]
 	n := strings.Index(sql[i+1:], tag)

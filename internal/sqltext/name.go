@@ -75,7 +75,7 @@ func (p *parser) tableName() (Name, Span) {
 		return Name{}, Span{}
 	}
 	p.advance()
-	if p.tok.ch != '.' {
+	if p.tok.ch() != '.' {
 		return Name{Table: first}, s
 	}
 	p.advance()

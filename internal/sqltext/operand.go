@@ -11,7 +11,7 @@ func (t token) endsOperand(sql string) bool {
 	case kindEnd:
 		return false
 	case kindPunct:
-		return t.ch == ')' || t.ch == ']' || t.ch == '*'
+		return t.ch() == ')' || t.ch() == ']' || t.ch() == '*'
 	case kindWord:
 		return !joinsOperands(sql[t.start:t.end])
 	}
@@ -23,7 +23,7 @@ func (t token) startsOperand(sql string) bool {
 	case kindEnd:
 		return false
 	case kindPunct:
-		return strings.IndexByte("(*-+~!@", t.ch) >= 0
+		return strings.IndexByte("(*-+~!@", t.ch()) >= 0
 	case kindWord:
 		switch strings.ToUpper(sql[t.start:t.end]) {
 		case "NOT", "CASE", "BINARY", "INTERVAL", "DISTINCT":

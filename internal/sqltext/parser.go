@@ -23,10 +23,10 @@ func (p *parser) fail(at int, reason string) {
 func (p *parser) advance() {
 	p.prev = p.tok
 	p.tok = p.next()
-	if p.tok.kind == kindWord && p.prev.ch == '.' {
+	if p.tok.kind == kindWord && p.prev.ch() == '.' {
 		p.tok.kw = kwNone // a name, whatever it spells
 	}
-	if p.fault != "" && p.err == nil {
+	if p.tok.kind == kindEnd && p.fault != "" && p.err == nil {
 		p.err = &Error{Offset: p.tok.start, Reason: p.fault}
 	}
 }
@@ -41,7 +41,7 @@ func (p *parser) peek() token {
 
 func (p *parser) is(kw keyword) bool { return p.tok.kw == kw }
 
-func (p *parser) isPunct(ch byte) bool { return p.tok.ch == ch }
+func (p *parser) isPunct(ch byte) bool { return p.tok.kw == punct(ch) }
 
 // take moves past the keyword if it is the current token.
 func (p *parser) take(kw keyword) bool {
@@ -53,7 +53,7 @@ func (p *parser) take(kw keyword) bool {
 }
 
 func (p *parser) takePunct(ch byte) bool {
-	if p.tok.ch != ch {
+	if p.tok.kw != punct(ch) {
 		return false
 	}
 	p.advance()
@@ -61,12 +61,12 @@ func (p *parser) takePunct(ch byte) bool {
 }
 
 // atEnd says whether the statement is over.
-func (p *parser) atEnd() bool { return p.tok.kind == kindEnd || p.tok.ch == ';' }
+func (p *parser) atEnd() bool { return p.tok.kind == kindEnd || p.tok.ch() == ';' }
 
 // opens and closes count parentheses and PostgreSQL's brackets alike: a text that
 // mixes them up is no statement anyway.
-func (t token) opens() bool  { return t.ch == '(' || t.ch == '[' || t.ch == '{' }
-func (t token) closes() bool { return t.ch == ')' || t.ch == ']' || t.ch == '}' }
+func (t token) opens() bool  { return t.ch() == '(' || t.ch() == '[' || t.ch() == '{' }
+func (t token) closes() bool { return t.ch() == ')' || t.ch() == ']' || t.ch() == '}' }
 
 // group moves past a parenthesised group and returns what it holds.
 func (p *parser) group() Span {
@@ -141,9 +141,9 @@ func (p *parser) clause(what string, stop, forbid keywordSet, comma bool) Span {
 		case p.tok.closes():
 			p.fail(p.tok.start, "unopened parenthesis")
 			return Span{}
-		case comma && p.tok.ch == ',':
+		case comma && p.tok.ch() == ',':
 			return p.filled(what, s)
-		case p.tok.kw == kwNone:
+		case p.tok.kind != kindWord || p.tok.kw == kwNone:
 		case p.prev.kw == kwAs && !s.Empty():
 			p.tok.kw = kwNone // a label, whatever it spells
 		case p.tok.kw == kwFrom && p.prev.kw == kwDistinct:

@@ -118,7 +118,7 @@ func Split(d Dialect, sql string) (Statement, error) {
 func (p *parser) statement(s *Statement) {
 	p.refuseNUL()
 	p.advance()
-	for p.tok.ch == ';' {
+	for p.tok.ch() == ';' {
 		p.advance()
 	}
 	if p.is(kwWith) {
@@ -155,7 +155,7 @@ func (p *parser) statement(s *Statement) {
 		return
 	}
 	s.End = p.prev.end
-	for p.tok.ch == ';' {
+	for p.tok.ch() == ';' {
 		p.advance()
 	}
 	if p.tok.kind != kindEnd {

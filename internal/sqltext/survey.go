@@ -17,7 +17,7 @@ func survey(d Dialect, sql string) surveyed {
 	p.refuseNUL()
 	p.advance()
 	for first := true; ; first = false {
-		for p.tok.ch == ';' {
+		for p.tok.ch() == ';' {
 			p.advance()
 		}
 		if p.tok.kind == kindEnd {
@@ -46,17 +46,13 @@ func (p *surveyor) statement() (Verb, Name) {
 	kw := p.tok.kw
 	verb := verbOf(kw)
 	switch kw {
+	case punct('('):
+		return Select, Name{}
 	case kwNone:
-		if p.isPunct('(') {
-			return Select, Name{}
-		}
 		p.unknown()
 	case kwWith:
 		var s Statement
 		p.with(&s)
-		if p.isPunct('(') {
-			return Select, Name{}
-		}
 		return p.statement()
 	case kwInsert, kwReplace, kwUpdate, kwDelete, kwMerge:
 		return verb, p.record()
@@ -110,7 +106,7 @@ func (p *surveyor) statement() (Verb, Name) {
 // parentheses write to.
 func (p *surveyor) rest() {
 	for !p.atEnd() {
-		if p.prev.ch == '(' && p.write() {
+		if p.prev.ch() == '(' && p.write() {
 			continue
 		}
 		p.advance()
@@ -120,25 +116,25 @@ func (p *surveyor) rest() {
 // record reads the head of a statement that changes rows and adds its targets to
 // names. It returns the first.
 func (p *parser) record() Name {
-	var s Statement
+	var h head
 	several := false
 	switch p.tok.kw {
 	case kwInsert, kwReplace:
-		p.insertHead(&s)
+		p.insertHead(&h)
 	case kwUpdate:
-		p.updateModifiers(&s)
+		p.updateModifiers(&h)
 		if p.d == MySQL {
 			return p.references(1 << kwSet)
 		}
-		p.target(&s)
+		p.target(&h)
 	case kwDelete:
-		several = !p.deleteHead(&s)
+		several = !p.deleteHead(&h)
 	case kwMerge:
 		p.advance()
 		p.take(kwInto)
-		p.target(&s)
+		p.target(&h)
 	}
-	p.add(s.Target)
+	p.add(h.target)
 	if several {
 		for p.takePunct(',') {
 			n, _ := p.deletedTable()
@@ -147,7 +143,7 @@ func (p *parser) record() Name {
 		p.advance() // FROM or USING
 		p.references(1<<kwWhere | 1<<kwOrder | 1<<kwLimit | 1<<kwReturning)
 	}
-	return s.Target
+	return h.target
 }
 
 // references adds all tables of MySQL's table references, up to a keyword in

@@ -8,8 +8,10 @@ func (p *parser) merge(s *Statement) {
 		p.fail(p.tok.start, "MERGE without INTO")
 		return
 	}
-	p.target(s)
-	p.alias(s, false)
+	var h head
+	p.target(&h)
+	p.alias(&h, false)
+	h.into(s)
 	if !p.is(kwUsing) {
 		p.fail(p.tok.start, "MERGE without USING")
 		return
@@ -22,10 +24,12 @@ func (p *parser) merge(s *Statement) {
 func (p *parser) truncate(s *Statement) {
 	p.advance()
 	p.take(kwTable)
-	p.target(s)
+	var h head
+	p.target(&h)
+	h.into(s)
 	for p.takePunct(',') {
 		s.MultiTable = true
-		var more Statement
+		var more head
 		p.target(&more)
 	}
 	if !p.atEnd() {

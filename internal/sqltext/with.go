@@ -4,7 +4,7 @@ package sqltext
 func (p *parser) with(s *Statement) {
 	s.With.Start = p.tok.start
 	p.advance()
-	if next := p.peek(); p.is(kwRecursive) && next.kw != kwAs && next.ch != '(' { // else it is a name
+	if next := p.peek(); p.is(kwRecursive) && next.kw != kwAs && next.ch() != '(' { // else it is a name
 		s.Recursive = true
 		p.advance()
 	}
@@ -95,7 +95,7 @@ func (p *parser) groupWrites() (writes bool) {
 				p.advance()
 				return writes
 			}
-		case p.prev.ch == '(':
+		case p.prev.ch() == '(':
 			if p.write() {
 				writes = true
 				continue
