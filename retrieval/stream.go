@@ -71,7 +71,7 @@ func (q *Query[M]) Count(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: count events: %w", err)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // Collect returns what a sequence gives until its first error, and that error.
@@ -107,9 +107,10 @@ func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event
 			n = min(n, limit)
 		}
 		var rows []eventrow.Row
-		sel := q.apply(q.from(&rows), keys).Limit(n)
+		sel := q.apply(q.from(&rows), keys)
+		sel = set(sel.Limit, n)
 		if first {
-			sel = sel.Offset(offset)
+			sel = set(sel.Offset, offset)
 		} else {
 			sel = q.after(sel, last)
 		}
@@ -131,6 +132,10 @@ func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event
 		}
 	}
 }
+
+// set calls Limit or Offset, whose argument is an int in some versions of Bun
+// and an int64 in others.
+func set[N int | int64](method func(N) *bun.SelectQuery, n int) *bun.SelectQuery { return method(N(n)) }
 
 // from selects from the table of events. Without rows it is for counting.
 func (q *query) from(rows *[]eventrow.Row) *bun.SelectQuery {

@@ -167,7 +167,8 @@ func TestStreamsReadManyPagesAndCanBeLeft(t *testing.T) {
 			assert.Equal(t, 450, n)
 			assert.Len(t, seen, 450)
 		}
-		for range retrieval.For[Customer](pool).Changes(t.Context()) {
+		for _, err := range retrieval.For[Customer](pool).Changes(t.Context()) {
+			require.NoError(t, err)
 			break
 		}
 		some, err := retrieval.For[Customer](pool).Limit(250).Offset(150).All(t.Context())

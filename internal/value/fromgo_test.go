@@ -38,7 +38,7 @@ type keys struct {
 	Ints string `bun:"type:bigint"`
 	C    string `bun:"type:char(4)"`
 	Lv   level  `bun:"type:varchar(10)"`
-	Ip   net.IP `bun:"type:inet"`
+	IP   net.IP `bun:"ip,type:inet"`
 	P    *int64
 	J    point    `bun:"type:jsonb"`
 	Arr  []string `bun:",array"`
@@ -110,7 +110,7 @@ func TestFromGoAgreesWithTheDatabase(t *testing.T) {
 		row := keys{
 			ID: -1, I32: 2, U: 3, S: "é\"\\", St: "x", Uu: id16{9}, UuS: uuidText, By: []byte("b"), A: [4]byte{1}, T: time.Now(),
 			TS: time.Now(), D: time.Now().UTC().Truncate(24 * time.Hour), B: true, F: 0.1 + 0.2, F32: 1e-7, N: dec{"2.25"}, NS: "3.125", Ints: "12",
-			C: "ab", Lv: 1, Ip: net.IPv4(1, 2, 3, 4), J: point{X: 1}, Arr: []string{"x", "y z"},
+			C: "ab", Lv: 1, IP: net.IPv4(1, 2, 3, 4), J: point{X: 1}, Arr: []string{"x", "y z"},
 		}
 		create[keys](t, db)
 		_, err := db.NewInsert().Model(&row).Exec(t.Context())

@@ -41,7 +41,7 @@ type basics struct {
 	Tg   tag        `bun:"type:text"`
 	Uu   id16       `bun:"type:uuid"`
 	UuS  string     `bun:"type:uuid"`
-	Ip   net.IP     `bun:"type:inet"`
+	IP   net.IP     `bun:"ip,type:inet"`
 	Addr netip.Addr `bun:"type:inet"`
 	Def  string     `bun:",default:'x'"`
 	NZ   string     `bun:",nullzero"`
@@ -55,16 +55,16 @@ func TestBasicTypesHaveTheSameJSONOnEveryDatabase(t *testing.T) {
 				ID: 1, I: -7, I8: math.MinInt8, I16: math.MaxInt16, I32: math.MinInt32, I64: math.MinInt64, U: 7, U8: 255, U16: 32767,
 				U32: math.MaxInt32, U64: math.MaxInt64, F32: 0.1, F64: 1e21, B: true, S: `<a> & "b" \ ' é` + " \t\n\u2028",
 				By: []byte("\x00\xff"), D: time.Second, T: time.Date(2026, 1, 2, 5, 4, 5, 123456789, zone), St: "open", Lv: 1,
-				Tg: tag{"t"}, Uu: id16{0xab, 15: 1}, UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", Ip: net.IPv4(10, 0, 0, 1),
+				Tg: tag{"t"}, Uu: id16{0xab, 15: 1}, UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", IP: net.IPv4(10, 0, 0, 1),
 				Addr: netip.MustParseAddr("::1"), NZ: "z",
 			},
 			basics{
 				ID: 2, F32: float32(math.Inf(1)), F64: math.NaN(), T: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), By: []byte{}, Tg: tag{"x"},
-				UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", Ip: net.ParseIP("fe80::1"), Addr: netip.MustParseAddr("10.1.2.3"), Def: "given",
+				UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", IP: net.ParseIP("fe80::1"), Addr: netip.MustParseAddr("10.1.2.3"), Def: "given",
 			},
 			basics{
 				ID: 3, F32: -1.5e-7, F64: math.Copysign(0, -1), T: time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), Tg: tag{"x"},
-				UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", Ip: net.ParseIP("fe80::1"), Addr: netip.MustParseAddr("10.1.2.3"), Def: "given",
+				UuS: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", IP: net.ParseIP("fe80::1"), Addr: netip.MustParseAddr("10.1.2.3"), Def: "given",
 			},
 		)
 		assert.Equal(t, map[string]string{
