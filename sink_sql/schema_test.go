@@ -156,5 +156,5 @@ func countIndexes(t *testing.T, db *testdb.DB, table string) int {
 	}
 	n, err := q.Count(t.Context())
 	require.NoError(t, err)
-	return n
+	return int(n) // int64 in newer versions of Bun
 }

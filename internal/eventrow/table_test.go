@@ -220,6 +220,6 @@ func TestRowsAreFoundByKeyAndTime(t *testing.T) {
 			Where(`e."time" >= ?`, eventrow.NewTime(batch[3].Time)).
 			Where(`e."time" < ?`, eventrow.NewTime(batch[9].Time)).Count(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, 6, n)
+		assert.EqualValues(t, 6, n)
 	})
 }

@@ -27,7 +27,7 @@ func TestAnotherPoolSeesTheSameDatabase(t *testing.T) {
 		createThings(t, db)
 		n, err := db.Open(t).NewSelect().Model((*thing)(nil)).Count(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, 1, n)
+		assert.EqualValues(t, 1, n)
 	})
 }
 
@@ -62,7 +62,7 @@ func TestPoolsWriteAtTheSameTime(t *testing.T) {
 		wg.Wait()
 		n, err := db.NewSelect().Model((*thing)(nil)).Count(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, 101, n)
+		assert.EqualValues(t, 101, n)
 	})
 }
 
