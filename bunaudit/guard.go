@@ -3,6 +3,7 @@ package bunaudit
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -50,6 +51,10 @@ func refuse(ctx context.Context, q bunconn.Query, err error) context.Context {
 // refusal is a context that is done from the start. Bun hands the context that
 // BeforeQuery returns to database/sql, which returns the context's error to the
 // caller before it sends anything.
+//
+// On a *sql.Conn database/sql leaves that to the driver, and pgdriver looks at
+// nothing but the deadline: it sends nothing once that has passed, and says
+// that the connection is bad.
 type refusal struct {
 	context.Context
 	err error
@@ -61,5 +66,6 @@ var closed = func() chan struct{} {
 	return c
 }()
 
-func (refusal) Done() <-chan struct{} { return closed }
-func (r refusal) Err() error          { return r.err }
+func (refusal) Done() <-chan struct{}            { return closed }
+func (r refusal) Err() error                     { return r.err }
+func (refusal) Deadline() (at time.Time, _ bool) { return time.Unix(1, 0), true }

@@ -26,26 +26,19 @@ type Query interface {
 }
 
 // Get returns the connection that q runs on: nil for the pool, a *sql.Tx, a
-// *sql.Conn, a *sql.DB, or what the user gave to q's method Conn, if that is a
-// pointer. Anything else is an error that names its type.
+// *sql.Conn, a *sql.DB, or what the user gave to q's method Conn. The error says
+// that this version of Bun is unknown.
 func Get(q Query) (bun.IConn, error) {
-	field := reflect.ValueOf(q).Elem().FieldByName("conn")
-	if !field.IsValid() || field.Kind() != reflect.Interface {
+	var field reflect.Value
+	if v := reflect.ValueOf(builder(q)); v.Kind() == reflect.Pointer {
+		field = v.Elem().FieldByName("conn")
+	}
+	if !field.IsValid() || field.Type() != reflect.TypeFor[bun.IConn]() {
 		return nil, fmt.Errorf("bunaudit: %T has no connection that could be read: this version of Bun is not supported, use %s", q, Supported)
-	}
-	if field.IsNil() {
-		return nil, nil
-	}
-	held := field.Elem()
-	if held.Kind() != reflect.Pointer {
-		return nil, fmt.Errorf("bunaudit: the query runs on a %s, which is not a pointer", held.Type())
 	}
 	// The field is unexported, so its value can't be had by Interface. A
 	// pointer of the same type to the same variable can.
-	conn, ok := reflect.NewAt(held.Type().Elem(), held.UnsafePointer()).Interface().(bun.IConn)
-	if !ok {
-		return nil, fmt.Errorf("bunaudit: the query runs on a %s, which is no bun.IConn", held.Type())
-	}
+	conn := *reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Interface().(*bun.IConn)
 	switch c := conn.(type) {
 	case *bun.Tx: // Bun unwraps the value, but not a pointer to it
 		return c.Tx, nil
@@ -58,7 +51,7 @@ func Get(q Query) (bun.IConn, error) {
 // Set makes q run on conn; nil is the pool. It reports whether q is of a type
 // whose connection can be set.
 func Set(q Query, conn bun.IConn) bool {
-	switch q := q.(type) {
+	switch q := builder(q).(type) {
 	case *bun.InsertQuery:
 		q.Conn(conn)
 	case *bun.UpdateQuery:
@@ -77,6 +70,21 @@ func Set(q Query, conn bun.IConn) bool {
 		return false
 	}
 	return true
+}
+
+// builder returns the builder that q is made of: Count and Exists hand a struct
+// of Bun's own to the hooks, which embeds the SELECT that they run.
+func builder(q Query) Query {
+	v := reflect.ValueOf(q)
+	if v.Kind() != reflect.Struct {
+		return q
+	}
+	if f := v.FieldByName("SelectQuery"); f.IsValid() && f.CanInterface() {
+		if s, ok := f.Interface().(*bun.SelectQuery); ok && s != nil {
+			return s
+		}
+	}
+	return q
 }
 
 // WritesElsewhere reports whether db has a connection resolver that may send a

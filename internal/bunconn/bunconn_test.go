@@ -1,6 +1,7 @@
 package bunconn_test
 
 import (
+	"context"
 	"database/sql"
 	"testing"
 
@@ -93,10 +94,47 @@ func TestPointersToBunsWrappersAreUnwrapped(t *testing.T) {
 	require.Same(t, tx.Tx, conn)
 }
 
-func TestWhatIsNoPointerIsAnError(t *testing.T) {
+func TestWhatIsNoPointerIsReadAsWell(t *testing.T) {
 	db := open(t)
-	_, err := bunconn.Get(db.NewUpdate().Conn(custom{db.DB}))
-	require.ErrorContains(t, err, "bunconn_test.custom")
+	conn, err := bunconn.Get(db.NewUpdate().Conn(custom{db.DB}))
+	require.NoError(t, err)
+	require.Equal(t, custom{db.DB}, conn)
+}
+
+// queries keeps the queries that the hooks are told of.
+type queries struct{ seen []bun.Query }
+
+func (h *queries) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
+	h.seen = append(h.seen, event.IQuery)
+	return ctx
+}
+
+func (h *queries) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+func TestWhatCountAndExistsTellTheHooksIsTheirSelect(t *testing.T) {
+	db := open(t)
+	db.SetMaxOpenConns(1) // the database is the connection's own
+	_, err := db.NewCreateTable().Model((*model)(nil)).Exec(t.Context())
+	require.NoError(t, err)
+	var hook queries
+	db.AddQueryHook(&hook)
+	mine := &custom{db.DB}
+	_, err = db.NewSelect().Model((*model)(nil)).Conn(mine).Count(t.Context())
+	require.NoError(t, err)
+	_, err = db.NewSelect().Model((*model)(nil)).Conn(mine).Exists(t.Context())
+	require.NoError(t, err)
+	require.Len(t, hook.seen, 2)
+	for _, seen := range hook.seen {
+		q, ok := seen.(bunconn.Query)
+		require.True(t, ok, "%T", seen)
+		conn, err := bunconn.Get(q)
+		require.NoError(t, err)
+		require.Same(t, mine, conn)
+		require.True(t, bunconn.Set(q, nil))
+		conn, err = bunconn.Get(q)
+		require.NoError(t, err)
+		require.Nil(t, conn)
+	}
 }
 
 // resolver embeds the interface, whose method differs between versions of Bun.
