@@ -41,6 +41,9 @@
 // that is oldest first ends with them, and one that is newest first has none of
 // them. In a transaction with snapshot isolation neither sees them.
 //
+// The history of a model is that of the table that it declares. What a statement
+// did to another one, which it named by ModelTableExpr, is found by [ForTable].
+//
 // A condition on fields or on meta has no index of its own; together with a key,
 // an actor, a transaction or a time it needs none.
 package retrieval

@@ -18,8 +18,8 @@
 // # Limits
 //
 // What PostgreSQL prints by a setting of the session is recorded as it is
-// printed: intervals (IntervalStyle), ranges of timestamps and composite values
-// (DateStyle, TimeZone), and floats where extra_float_digits is below 1. A value
-// of type json that holds a number outside of the limits of numeric can't be
-// recorded. SQL's NULL and JSON's null are the same in an event.
+// printed: intervals (IntervalStyle), composite values, multiranges and arrays of
+// ranges with times in them (DateStyle, TimeZone), and floats where
+// extra_float_digits is below 1. A value of type json that jsonb can't hold can't
+// be recorded. SQL's NULL and JSON's null are the same in an event.
 package value

@@ -25,13 +25,16 @@ type PostgresType struct {
 type pgRule uint8
 
 const (
-	pgPlain       pgRule = iota // to_jsonb
-	pgTimestampTZ               // in UTC, six decimals
-	pgTimestamp                 // six decimals
-	pgBytea                     // base64
-	pgJSON                      // as jsonb
-	pgMoney                     // as numeric
-	pgText                      // as printed
+	pgPlain            pgRule = iota // to_jsonb
+	pgTimestampTZ                    // in UTC, six decimals
+	pgTimestamp                      // six decimals
+	pgBytea                          // base64
+	pgJSON                           // as jsonb
+	pgMoney                          // as numeric
+	pgText                           // as printed
+	pgTimestampTZRange               // as printed, in UTC
+	pgTimestampRange                 // as printed, in ISO form
+	pgDateRange                      // as printed, in ISO form
 )
 
 // loadTypes resolves domains and arrays to the type below them. It asks for the
@@ -106,6 +109,12 @@ func ruleOf(oid int64, typtype, typname string) pgRule {
 		return pgJSON
 	case 790:
 		return pgMoney
+	case 3910:
+		return pgTimestampTZRange
+	case 3908:
+		return pgTimestampRange
+	case 3912:
+		return pgDateRange
 	case 2249: // record
 		return pgText
 	}

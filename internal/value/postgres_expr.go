@@ -5,7 +5,8 @@ package value
 // list. SQL's NULL gives the JSON null; the expression is never NULL. The column
 // is quoted as in SQL, with or without a table before it, and is used more than
 // once. It works on PostgreSQL 13 and later and does not depend on the session's
-// TimeZone, DateStyle (but for ranges and composite types) and bytea_output.
+// TimeZone, DateStyle (but for composite types, multiranges and arrays of
+// ranges) and bytea_output.
 func AppendPostgresExpr(b []byte, typ PostgresType, quotedColumn string) []byte {
 	b = append(b, "COALESCE("...)
 	if typ.array {
@@ -34,8 +35,30 @@ func appendScalarExpr(b []byte, rule pgRule, col string) []byte {
 		return appendAll(b, "to_jsonb(", col, "::numeric)")
 	case pgText:
 		return appendAll(b, "to_jsonb(", col, "::text)")
+	case pgTimestampTZRange:
+		return appendRangeExpr(b, col, " AT TIME ZONE 'UTC'", "+00", `"`)
+	case pgTimestampRange:
+		return appendRangeExpr(b, col, "", "", `"`)
+	case pgDateRange:
+		return appendRangeExpr(b, col, "", "", "")
 	}
 	return appendAll(b, "to_jsonb(", col, ")")
+}
+
+// appendRangeExpr appends a range of times as PostgreSQL prints it where
+// DateStyle is ISO and TimeZone is UTC.
+func appendRangeExpr(b []byte, col, inUTC, zone, quote string) []byte {
+	bound := func(b []byte, fn string) []byte {
+		v := fn + "(" + col + ")"
+		return appendAll(b, "COALESCE(CASE WHEN isfinite(", v, ") THEN '", quote, "'||replace(replace(to_jsonb(", v, inUTC,
+			")#>>'{}','T',' ')||'", zone, "',' BC", zone, "','", zone, " BC')||'", quote, "' ELSE ", v, "::text END,'')")
+	}
+	b = appendAll(b, "CASE WHEN isempty(", col, ") THEN to_jsonb('empty'::text) WHEN NOT isempty(", col,
+		") THEN to_jsonb(CASE WHEN lower_inc(", col, ") THEN '[' ELSE '(' END||")
+	b = bound(b, "lower")
+	b = append(b, "||','||"...)
+	b = bound(b, "upper")
+	return appendAll(b, "||CASE WHEN upper_inc(", col, ") THEN ']' ELSE ')' END) END")
 }
 
 // appendTimeExpr appends the form of a time; infinities and times before
