@@ -1,0 +1,90 @@
+package oracle
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/sqlaudit/bun/bunaudit"
+)
+
+// surprise says what is wrong with the outcome of a statement, or nothing.
+func surprise(k statementKind, err error) string {
+	var refused *bunaudit.UncapturableError
+	var notRecorded *bunaudit.NotRecordedError
+	switch {
+	case errors.As(err, &refused):
+		if k.refused || k.mayBe {
+			return ""
+		}
+		return "should not be refused: " + err.Error()
+	case err == nil && k.refused:
+		return "should be refused, and was run"
+	case err == nil:
+		return ""
+	case errors.As(err, &notRecorded):
+		if isDisturbance(err) {
+			return ""
+		}
+		return "could not be recorded: " + err.Error()
+	case isExpected(err):
+		return ""
+	}
+	return "unexpected error: " + err.Error()
+}
+
+// isExpected reports whether an error is the database's own answer to a
+// statement of the program, or comes of a disturbance.
+func isExpected(err error) bool {
+	return isDisturbance(err) || ownFault(err) || errors.Is(err, sql.ErrNoRows)
+}
+
+// isDisturbance reports whether an error comes of cancelled contexts, ended
+// connections, or other clients.
+func isDisturbance(err error) bool {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, sql.ErrTxDone), errors.Is(err, driver.ErrBadConn),
+		errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
+		return true
+	}
+	// Serialization failure, deadlock, ended by the administrator, aborted
+	// transaction, cancelled, lock not available.
+	if slices.Contains([]string{"40001", "40P01", "57P01", "25P02", "57014", "55P03"}, state(err)) {
+		return true
+	}
+	text := err.Error()
+	for _, part := range []string{"SQLITE_BUSY", "database is locked", "interrupted", "broken pipe", "connection reset", "bad connection",
+		"SQLITE_INTERRUPT"} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownFault reports whether the statement was wrong by itself.
+func ownFault(err error) bool {
+	if s := state(err); s != "" {
+		// Integrity constraint, data exception, no such column, ambiguous column.
+		return strings.HasPrefix(s, "23") || strings.HasPrefix(s, "22") || s == "42703" || s == "3B001" || s == "21000"
+	}
+	text := err.Error()
+	return strings.Contains(text, "constraint failed") || strings.Contains(text, "bun: can't scan") || strings.Contains(text, "no such column: nonsense") ||
+		strings.Contains(text, "no such savepoint") || strings.Contains(text, "integer overflow") ||
+		strings.Contains(text, "datatype mismatch") || strings.Contains(text, "no transaction is active")
+}
+
+// state is the SQLSTATE of an error of PostgreSQL.
+func state(err error) string {
+	var pg interface{ Field(k byte) string }
+	if errors.As(err, &pg) {
+		return pg.Field('C')
+	}
+	return ""
+}

@@ -1,0 +1,97 @@
+package oracle
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/testdb"
+)
+
+func TestTheComparisonCanFail(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		w := openWorld(t, db)
+		r, err := w.Round(t.Context(), Options{Seed: 1, Clients: 1, Blocks: 60})
+		require.NoError(t, err)
+		require.Empty(t, r.Differences)
+		fresh := func() *record {
+			rec, err := w.load(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, compare(rec))
+			require.Greater(t, len(rec.events), 20)
+			return rec
+		}
+		for name, spoil := range map[string]func(rec *record){
+			"an event is missing":        func(rec *record) { rec.events = rec.events[1:] },
+			"the last event is missing":  func(rec *record) { rec.events = rec.events[:len(rec.events)-1] },
+			"an event is there twice":    func(rec *record) { rec.events = append(rec.events, rec.events[3]) },
+			"an old value is false":      func(rec *record) { spoilOne(t, rec, func(d *diff) { d.old += "0" }) },
+			"a new value is false":       func(rec *record) { spoilOne(t, rec, func(d *diff) { d.new += "0" }) },
+			"a column is missing":        func(rec *record) { clear(rec.events[0].cols) },
+			"a key is false":             func(rec *record) { rec.events[5].key = `{"id":4711}` },
+			"the operation is false":     func(rec *record) { rec.events[5].op = "restore" },
+			"a transaction is split":     func(rec *record) { splitTx(t, rec) },
+			"transactions are joined":    func(rec *record) { joinTxs(t, rec) },
+			"an event has another label": func(rec *record) { rec.events[5].label += "0" },
+			"a row is not as the events say": func(rec *record) {
+				for _, rows := range rec.live {
+					for k := range rows {
+						delete(rows, k)
+						return
+					}
+				}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				rec := fresh()
+				spoil(rec)
+				require.NotEmpty(t, compare(rec))
+			})
+		}
+	})
+}
+
+func openWorld(t *testing.T, db *testdb.DB) *World {
+	t.Helper()
+	w, err := Open(t.Context(), func() *bun.DB { return db.Open(t) })
+	require.NoError(t, err)
+	return w
+}
+
+// spoilOne changes a column of an update.
+func spoilOne(t *testing.T, rec *record, f func(d *diff)) {
+	t.Helper()
+	for _, e := range rec.events {
+		for name, d := range e.cols {
+			if e.op == "update" && d.mask == "" {
+				f(&d)
+				e.cols[name] = d
+				return
+			}
+		}
+	}
+	t.Fatal("no update in the program")
+}
+
+func splitTx(t *testing.T, rec *record) {
+	t.Helper()
+	for i := 1; i < len(rec.events); i++ {
+		if rec.events[i].tx == rec.events[i-1].tx {
+			rec.events[i].tx = "another"
+			return
+		}
+	}
+	t.Fatal("no transaction of two events in the program")
+}
+
+func joinTxs(t *testing.T, rec *record) {
+	t.Helper()
+	for i := 1; i < len(rec.events); i++ {
+		if rec.events[i].tx != rec.events[i-1].tx {
+			rec.events[i].tx = rec.events[i-1].tx
+			return
+		}
+	}
+	t.Fatal("no two transactions in the program")
+}

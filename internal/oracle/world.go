@@ -1,0 +1,153 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"github.com/sqlaudit/bun/bunaudit"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
+)
+
+// hashKey is the audit's key for hashed columns.
+const hashKey = "oracle oracle oracle"
+
+// World is a database with the tables, the triggers and the audit.
+type World struct {
+	plain   *bun.DB // without the hook, of one connection
+	audited *bun.DB
+	tables  []*table
+	pg      bool
+	schema  string
+
+	// Count is how often each kind of statement was run and went through.
+	mu     sync.Mutex
+	counts map[string]*Count
+}
+
+// Count is what became of the statements of a kind.
+type Count struct{ Run, Done, Refused int }
+
+// Open prepares an empty database. open opens a new pool on it, without hooks;
+// the pools are closed by Close.
+func Open(ctx context.Context, open func() *bun.DB) (*World, error) {
+	w := &World{plain: open(), audited: open(), tables: tables(), schema: "main", counts: map[string]*Count{}}
+	w.plain.SetMaxOpenConns(1)
+	w.pg = w.plain.Dialect().Name() == dialect.PG
+	sink := sqlsink.New()
+	models := make([]any, len(w.tables))
+	for i, t := range w.tables {
+		models[i] = t.model
+	}
+	w.audited.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models}))
+	if w.pg {
+		if err := w.plain.NewRaw("SELECT quote_ident(current_schema())").Scan(ctx, &w.schema); err != nil {
+			return nil, fmt.Errorf("oracle: %w", err)
+		}
+	}
+	if err := sink.CreateTable(ctx, w.plain); err != nil {
+		return nil, err
+	}
+	return w, w.createTables(ctx)
+}
+
+// Close closes the pools.
+func (w *World) Close() error { return errors.Join(w.audited.Close(), w.plain.Close()) }
+
+// Counts is what became of the statements so far, by kind.
+func (w *World) Counts() map[string]Count {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := make(map[string]Count)
+	for _, k := range kinds() {
+		out[k.name] = Count{}
+	}
+	for name, c := range w.counts {
+		out[name] = *c
+	}
+	return out
+}
+
+// Report is the outcome of a round.
+type Report struct {
+	Options     Options
+	Program     *Program
+	Statements  int
+	Events      int
+	Differences []string
+}
+
+// Round generates the program of a seed, runs it on emptied tables, and
+// compares.
+func (w *World) Round(ctx context.Context, o Options) (*Report, error) {
+	o = o.withDefaults()
+	return w.play(ctx, generate(o, w.pg), o)
+}
+
+func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error) {
+	if err := w.clear(ctx); err != nil {
+		return nil, err
+	}
+	run := &run{world: w, program: p}
+	stop := func() {}
+	if o.Kill && w.pg {
+		stop = w.killNowAndThen(ctx, rand.New(rand.NewPCG(o.Seed, 2)))
+	}
+	var clients sync.WaitGroup
+	for c := range o.Clients {
+		clients.Go(func() {
+			for i := range p.blocks {
+				if b := &p.blocks[i]; b.client == c || o.Clients == 1 {
+					run.block(ctx, b)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	stop()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	record, err := w.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Report{Options: o, Program: p, Statements: run.statements, Events: len(record.events),
+		Differences: append(run.surprises, compare(record)...)}, nil
+}
+
+// killNowAndThen ends a connection of the audited pool at random moments, until
+// the function that it returns is called.
+func (w *World) killNowAndThen(ctx context.Context, r *rand.Rand) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Duration(20+r.IntN(300)) * time.Millisecond):
+			}
+			_, _ = w.plain.DB.ExecContext(ctx, `SELECT pg_terminate_backend(pid) FROM (
+				SELECT pid FROM pg_stat_activity WHERE application_name = current_setting('application_name')
+				AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS victim`)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
+
+// build makes the statement of a step, or nil where there is no such statement
+// on this table or database.
+func (w *World) build(p *Program, s step, db bun.IDB) statement {
+	r := rand.New(rand.NewPCG(s.seed, 3))
+	return s.kind.build(&gen{r: r, t: s.table, tables: p.tables, db: db, pg: w.pg, schema: w.schema})
+}
