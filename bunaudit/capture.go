@@ -32,6 +32,8 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 		return c.insert(ctx)
 	case sqltext.Merge:
 		return c.merge(ctx)
+	case sqltext.Truncate:
+		return c.truncate(ctx)
 	case sqltext.Delete:
 		return c.delete(ctx)
 	default: // arm lets nothing else pass

@@ -35,6 +35,11 @@ type Config struct {
 	// [*NotRecordedError]. The other choice is [Degrade].
 	OnFailure FailurePolicy
 
+	// Uncapturable says what happens to a statement on an audited table that
+	// can't be recorded exactly. The zero value is [Refuse]; the other choice is
+	// [Warn].
+	Uncapturable UncapturablePolicy
+
 	// HashKey is the key of the HMAC-SHA-256 that stands for the values of
 	// columns tagged audit:hash; at least 16 bytes. Without it such a tag is an
 	// error. Hashes made with different keys can't be compared.
@@ -59,9 +64,27 @@ type Config struct {
 	// Now is the clock of the events. Nil: time.Now.
 	Now func() time.Time
 
-	// NewID makes the IDs of events and transactions. Nil: UUIDv7.
+	// NewID makes the IDs of events and transactions: UUIDs in lower case, each
+	// greater than the last as far as that can be. Nil: UUIDv7.
 	NewID func() string
 }
+
+// UncapturablePolicy says what happens to a statement that can't be recorded.
+type UncapturablePolicy uint8
+
+const (
+	// Refuse fails the statement with an [*UncapturableError], before anything
+	// is sent wherever that can be.
+	Refuse UncapturablePolicy = iota
+
+	// Warn lets the statement through, logs it, counts it, and records an event
+	// of the operation sink.Opaque: the record then says itself where it is
+	// blind. The event commits with the statement where the hook could take
+	// charge of its connection. Where it could not, that is for text given to
+	// db.Exec and its like, the event is written on its own before the
+	// statement, and not at all if no connection is free.
+	Warn
+)
 
 // FailurePolicy says what happens to a change whose event can't be recorded.
 // The zero value undoes the change.
@@ -92,6 +115,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Sink == nil:
 		return errors.New("bunaudit: Config.Sink is missing: set it to sqlsink.New(), for example")
+	case c.Uncapturable > Warn:
+		return errors.New("bunaudit: Config.Uncapturable is neither Refuse nor Warn")
 	case c.HashKey != nil && len(c.HashKey) < minHashKey:
 		return errors.New("bunaudit: Config.HashKey is too short: use at least 16 random bytes")
 	}

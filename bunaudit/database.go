@@ -14,9 +14,9 @@ type database interface {
 	// begin is the statement that opens a transaction which is going to write.
 	begin() string
 
-	// savepoints reports whether a change that can't be recorded needs a
-	// savepoint to be undone in the caller's transaction.
-	savepoints() bool
+	// aborts reports whether any error ends the transaction, so that a change
+	// that can't be recorded needs no savepoint to be undone.
+	aborts() bool
 
 	// inTransaction reports whether a transaction is open on u's connection,
 	// and may set u.id to the id that the transaction was given before.

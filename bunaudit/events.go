@@ -14,9 +14,10 @@ import (
 	"github.com/sqlaudit/bun/sink"
 )
 
-// events makes an event of every row that really changed.
-func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *columns, changes []rowChange) []sink.Event {
-	if len(changes) == 0 {
+// events makes an event of every row that really changed, or one of the whole
+// statement.
+func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *columns, out *outcome) []sink.Event {
+	if len(out.changes) == 0 && out.whole == "" {
 		return nil
 	}
 	common := sink.Event{
@@ -31,14 +32,36 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		common.TraceID, common.SpanID = span.TraceID().String(), span.SpanID().String()
 	}
-	events := make([]sink.Event, 0, len(changes))
-	for _, ch := range changes {
+	if out.whole != "" {
+		return r.wholeEvents(common, out)
+	}
+	events := make([]sink.Event, 0, len(out.changes))
+	for _, ch := range out.changes {
 		e := common
 		if !r.describe(&e, c, ch) {
 			continue
 		}
 		e.ID = r.hook.cfg.NewID()
 		events = append(events, e)
+	}
+	return events
+}
+
+// wholeEvents says of each table that the statement as a whole wrote to it.
+func (r *recorder) wholeEvents(common sink.Event, out *outcome) []sink.Event {
+	common.Op, common.Statement = out.whole, r.stmt.Verb.String()
+	plans := []*plan{r.plan}
+	if out.opaque != nil {
+		common.Statement = out.opaque.Op
+		if r.plans != nil {
+			plans = r.plans
+		}
+	}
+	events := make([]sink.Event, len(plans))
+	for i, p := range plans {
+		e := common
+		e.ID, e.Table, e.Model = r.hook.cfg.NewID(), p.model.Table, p.model.Label
+		events[i] = e
 	}
 	return events
 }

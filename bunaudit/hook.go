@@ -22,6 +22,7 @@ type Hook struct {
 	registries sync.Map // *schema.Tables → *registry
 	txs        turns[sql.Tx]
 	conns      turns[sql.Conn]
+	counts     *counters
 
 	mu  sync.Mutex
 	dbs []*bun.DB
@@ -39,7 +40,7 @@ func New(cfg Config) *Hook {
 		panic(err.Error())
 	}
 	bun.SetLogger(Logger(cfg.BunLog))
-	return &Hook{cfg: cfg.withDefaults()}
+	return &Hook{cfg: cfg.withDefaults(), counts: newCounters()}
 }
 
 // Init is called by Bun when the hook is added to a database.
@@ -77,6 +78,7 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 		return ctx
 	}
 	if reason, ok := skipped(ctx); ok {
+		h.counts.count(ctx, v.table, wasSkipped, 0)
 		h.cfg.Log.InfoContext(ctx, "bunaudit: skipped a statement on an audited table",
 			"table", v.table, "operation", v.verb.String(), "reason", reason)
 		return ctx
@@ -87,10 +89,15 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 	if v.err == nil {
 		v.err = h.arm(q, r, v, event.Query)
 	}
-	if v.err != nil {
-		return refuse(ctx, q, v.err)
+	var reason *UncapturableError
+	switch {
+	case v.err == nil:
+		return ctx
+	case h.cfg.Uncapturable == Warn && errors.As(v.err, &reason):
+		return h.letPass(ctx, q, r, v, event, reason)
 	}
-	return ctx
+	h.counts.count(ctx, v.table, wasRefused, 0)
+	return refuse(ctx, q, v.err)
 }
 
 // AfterQuery does nothing: when it is called the statement and its events are
@@ -99,24 +106,9 @@ func (h *Hook) AfterQuery(context.Context, *bun.QueryEvent) {}
 
 // arm makes q run on a recorder.
 func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
-	conn, err := bunconn.Get(q)
-	if err != nil {
-		return v.refused(err.Error())
-	}
-	if other, ok := conn.(*recorder); ok {
-		if other.hook != h {
-			return v.refused("the *bun.DB has two audit hooks: use one, with sink.Tee")
-		}
-		conn = other.conn // the same hook was added twice
-	}
-	switch conn.(type) {
-	case nil:
-		if resolver, elsewhere := bunconn.WritesElsewhere(q.DB()); elsewhere {
-			return v.refused(fmt.Sprintf("the connection resolver %s decides where it runs: run it in a transaction", resolver))
-		}
-	case *sql.DB, *sql.Tx, *sql.Conn, *Tx:
-	default:
-		return v.refused(fmt.Sprintf("it runs on a %T, which may be a pool or a transaction: use a *bun.DB, bun.Tx or bun.Conn", conn))
+	conn, reason := h.connOf(q)
+	if reason != "" {
+		return v.refused(reason)
 	}
 	stmt, err := sqltext.Split(r.lexical, text)
 	if err != nil {
@@ -130,6 +122,31 @@ func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
 		return v.refused(fmt.Sprintf("a %T can't be recorded", q))
 	}
 	return nil
+}
+
+// connOf returns the connection of a query, or says why a recorder can't take
+// its place.
+func (h *Hook) connOf(q bunconn.Query) (conn bun.IConn, reason string) {
+	conn, err := bunconn.Get(q)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if other, ok := conn.(*recorder); ok {
+		if other.hook != h {
+			return nil, "the *bun.DB has two audit hooks: use one, with sink.Tee"
+		}
+		conn = other.conn // the same hook was added twice
+	}
+	switch conn.(type) {
+	case nil:
+		if resolver, elsewhere := bunconn.WritesElsewhere(q.DB()); elsewhere {
+			return nil, fmt.Sprintf("the connection resolver %s decides where it runs: run it in a transaction", resolver)
+		}
+	case *sql.DB, *sql.Tx, *sql.Conn, *Tx:
+	default:
+		return nil, fmt.Sprintf("it runs on a %T, which may be a pool or a transaction: use a *bun.DB, bun.Tx or bun.Conn", conn)
+	}
+	return conn, ""
 }
 
 // disarm takes away the guard that Model has put on a query.

@@ -21,9 +21,7 @@ type postgres struct{ dialect schema.Dialect }
 
 func (postgres) begin() string { return "BEGIN" }
 
-// savepoints: any error ends a transaction on PostgreSQL, so nothing more is
-// needed to undo a change that can't be recorded.
-func (postgres) savepoints() bool { return false }
+func (postgres) aborts() bool { return true }
 
 // inTransaction sets a parameter that lasts to the end of the transaction, and
 // looks whether it is still set one statement later. The transaction's id is

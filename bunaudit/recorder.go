@@ -26,8 +26,10 @@ type recorder struct {
 	db       *bun.DB
 	conn     bun.IConn // the query's own
 	plan     *plan
+	plans    []*plan // of an opaque statement: of all audited tables it may write to
 	stmt     sqltext.Statement
 	text     string
+	opaque   *UncapturableError // why it is let through unrecorded, or nil
 }
 
 // ExecContext runs the statement for its effect.
@@ -61,6 +63,29 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	// The query goes back to how it was found: it may be run again.
 	bunconn.Set(r.query, r.conn)
 
+	out, err := r.runInUnit(ctx, wantRows)
+	switch {
+	case err != nil && isUncapturable(err):
+		r.count(ctx, wasRefused, 0)
+	case err != nil:
+		r.count(ctx, wasFailed, 0)
+	case out.gap != nil: // only now is it certain, and the connection free
+		r.count(ctx, wasDegraded, 0)
+		r.hook.cfg.OnFailure.report(ctx, out.gap)
+	case out.opaque != nil:
+		r.count(ctx, wasOpaque, out.events)
+		r.hook.warn(ctx, out.opaque)
+	default:
+		r.count(ctx, wasCaptured, out.events)
+	}
+	return out, err
+}
+
+func (r *recorder) count(ctx context.Context, what result, events int) {
+	r.hook.counts.count(ctx, r.plan.table, what, events)
+}
+
+func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, error) {
 	actor, err := r.hook.actorOf(ctx)
 	if err != nil {
 		return nil, r.notRecorded("", err)
@@ -78,10 +103,9 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	out, err := r.execute(ctx, u, actor, wantRows)
 	done = true
 	var own *statementError
-	var refused *UncapturableError
 	switch {
-	case errors.As(err, &refused): // found out before anything was changed
-		u.fail(ctx)
+	case isUncapturable(err): // found out before anything was changed
+		u.withdraw(ctx)
 		return nil, err
 	case errors.As(err, &own):
 		u.fail(ctx)
@@ -93,23 +117,21 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	if err := u.commit(ctx); err != nil {
 		return nil, err
 	}
-	if out.gap != nil { // only now is it certain, and the connection free
-		r.hook.cfg.OnFailure.report(ctx, out.gap)
-	}
 	return out, nil
 }
 
 // execute runs the statement and writes its events.
 func (r *recorder) execute(ctx context.Context, u *unit, actor sink.Actor, wantRows bool) (*outcome, error) {
 	c := &capture{recorder: r, unit: u, wantRows: wantRows}
-	out, err := c.run(ctx)
-	if err != nil {
-		return nil, err
+	out, err := c.captureOr(ctx, actor)
+	if err != nil || out.gap != nil {
+		return out, err
 	}
-	events := r.events(ctx, u, actor, c.columns, out.changes)
+	events := r.events(ctx, u, actor, c.columns, out)
 	if len(events) == 0 {
 		return out, nil
 	}
+	out.events = len(events)
 	write := func() error { return r.write(ctx, u, events) }
 	if !r.hook.cfg.OnFailure.degrades() {
 		if err := write(); err != nil {
@@ -118,7 +140,7 @@ func (r *recorder) execute(ctx context.Context, u *unit, actor sink.Actor, wantR
 		return out, nil
 	}
 	if err := u.try(ctx, write); err != nil {
-		out.gap = r.notRecorded(events[0].Op, err)
+		out.gap, out.events = r.notRecorded(events[0].Op, err), 0
 	}
 	return out, nil
 }
@@ -156,13 +178,18 @@ type outcome struct {
 	returned *replay.Result // the rows of the user's RETURNING clause
 	affected int64
 	lastID   int64
-	noLastID error
+
+	noAffected, noLastID error
 
 	changes []rowChange
-	gap     error // why the change is let through unrecorded, if it is
+	whole   sink.Op // of the table as a whole: truncate or opaque
+	events  int     // how many were written
+
+	gap    error              // why the change is let through by Degrade
+	opaque *UncapturableError // why it is let through by Warn
 }
 
-func (o *outcome) RowsAffected() (int64, error) { return o.affected, nil }
+func (o *outcome) RowsAffected() (int64, error) { return o.affected, o.noAffected }
 func (o *outcome) LastInsertId() (int64, error) { return o.lastID, o.noLastID }
 
 // rowChange is a row before and after; nil where there was none.

@@ -142,19 +142,23 @@ func (r *registry) isNamed(p *plan, n sqltext.Name) bool {
 	return p.table == n.Table && (p.schema == "" || n.Schema == "" || p.schema == n.Schema)
 }
 
-// mentionsAudited reports whether the text has the name of an audited table in
-// it, anywhere.
-func (r *registry) mentionsAudited(text string) (string, bool) {
+// mentioned returns the plans of the audited models whose table's name is in
+// the text, anywhere.
+func (r *registry) mentioned(text string) []*plan {
 	r.rebuild()
 	lower := strings.ToLower(text)
+	var found []*plan
 	for name, plans := range r.known.Load().names {
+		if !strings.Contains(lower, name) {
+			continue
+		}
 		for _, p := range plans {
-			if p.audited() && strings.Contains(lower, name) {
-				return p.table, true
+			if p.audited() {
+				found = append(found, p)
 			}
 		}
 	}
-	return "", false
+	return found
 }
 
 func modelType(m any) (reflect.Type, error) {

@@ -24,7 +24,7 @@ type sqlite struct{ dialect schema.Dialect }
 // later fails where another one has written in between.
 func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
 
-func (sqlite) savepoints() bool { return true }
+func (sqlite) aborts() bool { return false }
 
 func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
 	err := u.exec(ctx, "BEGIN")

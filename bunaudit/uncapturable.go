@@ -28,6 +28,11 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 		return ""
 	case sqltext.Delete, sqltext.Merge:
 		return ""
+	case sqltext.Truncate:
+		if strings.Contains(strings.ToUpper(s.Body.In(text)), "CASCADE") {
+			return "CASCADE truncates other tables with it"
+		}
+		return ""
 	}
 	return s.Verb.String() + " can't be recorded yet"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,24 +27,27 @@ type unit struct {
 	onRollback []string
 	// poison ends the caller's transaction where nothing smaller undoes the
 	// change: PostgreSQL does the same at any error.
-	poison  bool
+	poison bool
+	// aborts says that an error of a statement has ended the transaction that
+	// was joined, so that there is nothing left to undo.
+	aborts  bool
 	release func(broken bool)
 }
 
 // begin opens a unit on the connection that the statement was built for. Its
 // errors are the database's own.
 func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database) (*unit, error) {
-	savepoint := d.savepoints() || h.cfg.OnFailure.degrades()
+	savepoint := !d.aborts() || h.cfg.OnFailure.degrades()
 	switch c := conn.(type) {
 	case *sql.Tx:
 		state, err := h.txs.lock(ctx, c, h.cfg.NewID)
 		if err != nil {
 			return nil, err
 		}
-		u := &unit{db: db, conn: c, id: state.id, release: func(bool) { state.unlock() }}
+		u := &unit{db: db, conn: c, id: state.id, aborts: d.aborts(), release: func(bool) { state.unlock() }}
 		return u, u.join(ctx, savepoint)
 	case *Tx: // a sink writes to an audited table: the unit is open already
-		u := &unit{db: db, conn: c.IConn, id: c.id, release: func(bool) {}}
+		u := &unit{db: db, conn: c.IConn, id: c.id, aborts: d.aborts(), release: func(bool) {}}
 		return u, u.join(ctx, savepoint)
 	case *sql.Conn:
 		return h.beginOnConn(ctx, db, c, d, savepoint)
@@ -86,6 +90,7 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 		return nil, err
 	}
 	if inside {
+		u.aborts = d.aborts()
 		return u, u.join(ctx, savepoint)
 	}
 	u.onCommit, u.onRollback = "COMMIT", []string{"ROLLBACK"}
@@ -148,10 +153,18 @@ func (u *unit) rollback(ctx context.Context) {
 	u.release(failed != nil)
 }
 
-// fail rolls back where there is nothing to undo in a transaction that was
-// joined: nothing was changed, or the statement itself has failed, which has
-// ended the transaction on PostgreSQL.
+// fail ends the unit after the statement itself has failed. The caller's
+// transaction is left as the database has left it.
 func (u *unit) fail(ctx context.Context) {
+	if u.aborts {
+		u.release(false)
+		return
+	}
+	u.rollback(ctx)
+}
+
+// withdraw ends a unit in which nothing was changed.
+func (u *unit) withdraw(ctx context.Context) {
 	u.poison = false
 	u.rollback(ctx)
 }
@@ -165,6 +178,9 @@ func (u *unit) try(ctx context.Context, fn func() error) error {
 	err := fn()
 	if err == nil {
 		return u.exec(ctx, "RELEASE SAVEPOINT "+name)
+	}
+	if own := (*statementError)(nil); u.aborts && errors.As(err, &own) {
+		return err // it ends the transaction, with the audit or without
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()

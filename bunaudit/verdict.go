@@ -2,7 +2,7 @@ package bunaudit
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -14,8 +14,9 @@ type verdict struct {
 	table   string // the audited table it writes to; empty: none, let it pass
 	verb    sqltext.Verb
 	plan    *plan
-	guarded bool  // its model put a guard on it
-	err     error // why it must not run
+	plans   []*plan // of all audited tables that it may write to, plan first
+	guarded bool    // its model put a guard on it
+	err     error   // why it must not run
 }
 
 func (v *verdict) refuse(reason string) { v.err = v.refused(reason) }
@@ -55,57 +56,57 @@ func (r *registry) judge(event *bun.QueryEvent) verdict {
 // judgeTarget judges a statement that writes to one table.
 func (r *registry) judgeTarget(v *verdict, target sqltext.Name, own *plan) {
 	plans := r.byName(target)
-	switch {
-	case own != nil && own.audited(): // also where ModelTableExpr names another table
-		v.plan = own
-	case len(plans) == 1:
-		v.plan = plans[0]
-	case len(plans) > 1:
-		v.table = plans[0].table
-		v.refuse("several audited models share the table, and the statement has none of them as its model")
-		return
-	default:
+	if own != nil && own.audited() { // also where ModelTableExpr names another table
+		plans = []*plan{own}
+	}
+	if len(plans) == 0 {
 		return
 	}
-	v.table = v.plan.table
+	r.blame(v, plans)
 	switch {
-	case v.plan.err != nil:
-		v.err = v.plan.err
+	case v.err != nil:
+	case len(plans) > 1:
+		v.refuse("several audited models share the table, and the statement has none of them as its model")
 	case r.dialect == nil:
 		v.refuse(fmt.Sprintf("the audit does not support the dialect %s yet", r.db.Dialect().Name()))
 	}
 }
 
-// judgeText judges a statement that Glance can't place: with CTEs, of several
-// statements, or not understood.
+// blame says that the statement writes to the tables of these models, or may.
+func (r *registry) blame(v *verdict, plans []*plan) {
+	v.plan, v.table, v.plans = plans[0], plans[0].table, plans
+	for _, p := range plans {
+		if p.err != nil {
+			v.err = p.err
+		}
+	}
+}
+
+// judgeText judges a statement that Glance can't place: with a part that
+// writes, of several statements, or not understood.
 func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *plan) {
 	targets, certain := sqltext.Targets(r.lexical, text)
+	var audited []*plan
+	for _, t := range targets {
+		audited = append(audited, r.byName(t)...)
+	}
 	if !certain {
-		table, ok := r.mentionsAudited(text)
-		if own != nil && own.audited() {
-			table, ok = own.table, true
-		}
-		if ok {
-			v.table = table
-			v.refuse("the text can't be taken apart with certainty, and it may write to that table")
-		}
+		audited = r.mentioned(text)
+	}
+	if own != nil && own.audited() && (!certain || len(targets) > 0) && !slices.Contains(audited, own) {
+		audited = append(audited, own)
+	}
+	if len(audited) == 0 {
 		return
 	}
-	var audited []string
-	for _, t := range targets {
-		if len(r.byName(t)) > 0 {
-			audited = append(audited, t.Table)
-		}
-	}
+	r.blame(v, audited)
 	switch {
-	case head.Several && len(audited) > 0:
-		v.table = audited[0]
+	case v.err != nil:
+	case !certain:
+		v.refuse("the text can't be taken apart with certainty, and it may write to that table")
+	case head.Several:
 		v.refuse("the text has several statements: run them one by one")
-	case len(audited) > 0:
-		v.table = audited[0]
-		v.refuse("a common table expression or a part of the statement writes to " + strings.Join(audited, ", "))
-	case own != nil && own.audited() && len(targets) > 0:
-		v.table, v.plan = own.table, own
-		v.refuse("it writes to several tables")
+	default:
+		v.refuse("a common table expression or another part of the statement writes")
 	}
 }

@@ -21,6 +21,10 @@ type Event struct {
 	// Op says what happened to the row.
 	Op Op `json:"op"`
 
+	// Statement is the SQL verb, such as MERGE, of an event of the operations
+	// Truncate and Opaque, which are about a whole statement. Else it is empty.
+	Statement string `json:"statement,omitempty"`
+
 	// Table is the table's name as the model declares it, with its schema
 	// where the model declares one.
 	Table string `json:"table"`
@@ -76,6 +80,14 @@ const (
 	Update  Op = "update"
 	Delete  Op = "delete"  // with Event.Soft: the row was marked as deleted
 	Restore Op = "restore" // a soft-deleted row was brought back
+
+	// Truncate is about a table: all its rows are gone. There is no Key.
+	Truncate Op = "truncate"
+
+	// Opaque is about a statement that was let through although it could not be
+	// recorded: it may have changed rows of the table, nobody knows which. There
+	// is no Key.
+	Opaque Op = "opaque"
 )
 
 // Values are the values of some columns of a row, by column name.

@@ -122,7 +122,7 @@ func ExampleMigrations() {
 	}
 	group, err := migrator.Migrate(ctx)
 	fmt.Println(group, err)
-	// Output: group #1 (20251124000000_audit_events_create_events) <nil>
+	// Output: group #1 (20261123000000_audit_events_create_events) <nil>
 }
 
 // Events in a database of their own.

@@ -134,7 +134,7 @@ func TestNamesOfMigrations(t *testing.T) {
 	for _, m := range sqlsink.Migrations(sqlsink.Schema("trail")).Sorted() {
 		names = append(names, m.Name+" "+m.Comment)
 	}
-	assert.Equal(t, []string{"20251124000000_trail.audit_events create_events"}, names)
+	assert.Equal(t, []string{"20261123000000_trail.audit_events create_events"}, names)
 }
 
 func write(t *testing.T, s *sqlsink.Sink, db *testdb.DB, n int) {

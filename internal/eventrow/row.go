@@ -21,6 +21,7 @@ type Row struct {
 	ID         string `bun:"id"`
 	Time       Time   `bun:"time"`
 	Op         string `bun:"op"`
+	Statement  Text   `bun:"statement"`
 	Table      string `bun:"table_name"`
 	Model      Text   `bun:"model"`
 	Key        JSON   `bun:"key"`
@@ -46,6 +47,7 @@ func FromEvent(e *sink.Event) (Row, error) {
 		ID:         e.ID,
 		Time:       NewTime(e.Time),
 		Op:         string(e.Op),
+		Statement:  Text(clean(e.Statement)),
 		Table:      clean(e.Table),
 		Model:      Text(clean(e.Model)),
 		ActorID:    Text(clean(e.Actor.ID)),
@@ -99,11 +101,12 @@ func validate(e *sink.Event) error {
 // tampered with.
 func (r *Row) ToEvent() (sink.Event, error) {
 	e := sink.Event{
-		ID:    r.ID,
-		Time:  r.Time.Time(),
-		Op:    sink.Op(r.Op),
-		Table: r.Table,
-		Model: string(r.Model),
+		ID:        r.ID,
+		Time:      r.Time.Time(),
+		Op:        sink.Op(r.Op),
+		Statement: string(r.Statement),
+		Table:     r.Table,
+		Model:     string(r.Model),
 		Actor: sink.Actor{
 			ID:         string(r.ActorID),
 			Type:       string(r.ActorType),

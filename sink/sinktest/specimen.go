@@ -53,7 +53,7 @@ func specimens() []specimen {
 	}
 	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
 
-	for _, op := range []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore} {
+	for _, op := range []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore, sink.Truncate, sink.Opaque} {
 		add("op "+string(op), func(e *sink.Event) { e.Op = op })
 	}
 	add("nothing but what is required", func(e *sink.Event) {
@@ -64,6 +64,7 @@ func specimens() []specimen {
 		e.Key = sink.Values{"tenant": raw(`"a"`), "id": raw(`2`)}
 		e.OldKey = sink.Values{"tenant": raw(`"a"`), "id": raw(`1`)}
 		e.Actor = sink.Actor{ID: "42", Type: "job", Name: "Nightly", OnBehalfOf: "7"}
+		e.Statement = "MERGE"
 		e.Reason, e.Soft = "GDPR request 118", true
 		e.TraceID, e.SpanID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	})

@@ -1,0 +1,97 @@
+package bunaudit
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Stats is what a hook has done since it was made.
+type Stats struct {
+	// Tables holds the counts of each audited table that a statement has
+	// written to, or tried to, by the table's name.
+	Tables map[string]TableStats
+}
+
+// TableStats counts the statements on one table by what became of them, and the
+// events that they left.
+type TableStats struct {
+	Captured int64 // recorded, with or without an event
+	Failed   int64 // failed, by an error of their own or of the recording
+	Refused  int64 // refused with an UncapturableError
+	Opaque   int64 // let through by Uncapturable: Warn
+	Degraded int64 // let through by OnFailure: Degrade, without their events
+	Skipped  int64 // let through by Skip
+	Events   int64
+}
+
+// Stats returns the counts so far. The same counts go to OpenTelemetry's global
+// meter, as bunaudit.statements (by table and outcome) and bunaudit.events (by
+// table).
+func (h *Hook) Stats() Stats {
+	h.counts.mu.Lock()
+	defer h.counts.mu.Unlock()
+	return Stats{Tables: maps.Clone(h.counts.tables)}
+}
+
+// counters keep the counts. Only statements on audited tables come here.
+type counters struct {
+	mu     sync.Mutex
+	tables map[string]TableStats
+
+	statements, events metric.Int64Counter
+}
+
+// result is what became of a statement.
+type result string
+
+const (
+	wasCaptured result = "captured"
+	wasFailed   result = "failed"
+	wasRefused  result = "refused"
+	wasOpaque   result = "opaque"
+	wasDegraded result = "degraded"
+	wasSkipped  result = "skipped"
+)
+
+func newCounters() *counters {
+	meter := otel.Meter("github.com/sqlaudit/bun/bunaudit")
+	c := &counters{tables: make(map[string]TableStats)}
+	// The errors are of names that can't be used, which these can.
+	c.statements, _ = meter.Int64Counter("bunaudit.statements",
+		metric.WithDescription("statements on audited tables, by what became of them"))
+	c.events, _ = meter.Int64Counter("bunaudit.events", metric.WithDescription("events written"))
+	return c
+}
+
+func (c *counters) count(ctx context.Context, table string, r result, events int) {
+	c.mu.Lock()
+	t := c.tables[table]
+	switch r {
+	case wasCaptured:
+		t.Captured++
+	case wasFailed:
+		t.Failed++
+	case wasRefused:
+		t.Refused++
+	case wasOpaque:
+		t.Opaque++
+	case wasDegraded:
+		t.Degraded++
+	case wasSkipped:
+		t.Skipped++
+	}
+	t.Events += int64(events)
+	c.tables[table] = t
+	c.mu.Unlock()
+
+	name := attribute.String("table", table)
+	c.statements.Add(ctx, 1, metric.WithAttributes(name, attribute.String("outcome", string(r))))
+	if events > 0 {
+		c.events.Add(ctx, int64(events), metric.WithAttributes(name))
+	}
+}
