@@ -1,0 +1,209 @@
+package bunaudit_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/testdb"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func TestResultsAreThoseOfBun(t *testing.T) {
+	untouched(t, []statement{
+		{"insert a struct with defaults", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "a", Size: Size{1, 2.5}, Labels: map[string]string{"k": "v"}}
+			s.inserted(db.NewInsert().Model(p).Exec(ctx))
+			s.products(p)
+		}},
+		{"insert with a key of its own", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 100, SKU: "own", Name: "named"}
+			s.inserted(db.NewInsert().Model(p).Exec(ctx))
+			s.products(p)
+		}},
+		{"insert a slice of structs", "", func(ctx context.Context, db runner, s *seen) {
+			ps := []Product{{SKU: "s1"}, {SKU: "s2", Name: "two", Price: ptr(int64(5))}}
+			s.inserted(db.NewInsert().Model(&ps).Exec(ctx))
+			s.products(&ps[0], &ps[1])
+		}},
+		{"insert a slice of pointers", "", func(ctx context.Context, db runner, s *seen) {
+			ps := []*Product{{SKU: "p1", Maker: ptr("m")}, {SKU: "p2"}}
+			s.inserted(db.NewInsert().Model(&ps).Exec(ctx))
+			s.products(ps...)
+		}},
+		{"insert returning nothing", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 200, SKU: "null", Name: "n"}
+			s.inserted(db.NewInsert().Model(p).Returning("NULL").Exec(ctx))
+			s.products(p)
+		}},
+		{"insert returning all", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "all"}
+			s.inserted(db.NewInsert().Model(p).Returning("*").Exec(ctx))
+			s.products(p)
+		}},
+		{"insert with a value of its own", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "val"}
+			s.inserted(db.NewInsert().Model(p).Value("price", "? + 1", 41).Returning("price").Exec(ctx))
+			s.products(p)
+		}},
+		{"insert a map", "", func(ctx context.Context, db runner, s *seen) {
+			m := map[string]any{"Stock Unit": "map", "order": 3, "size_width": 1, "size_height": 1}
+			s.inserted(db.NewInsert().Model(&m).TableExpr("products").Exec(ctx))
+		}},
+		{"insert into a destination", "", func(ctx context.Context, db runner, s *seen) {
+			var id int64
+			var name string
+			s.inserted(db.NewInsert().Model(&Product{SKU: "dest"}).Returning("id, name").Exec(ctx, &id, &name))
+			s.add("%d %s", id, name)
+		}},
+		{"insert, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			var sku string
+			s.error(db.NewInsert().Model(&Product{SKU: "scan"}).Returning("?", bun.Ident("Stock Unit")).Scan(ctx, &sku))
+			s.add("%s", sku)
+		}},
+		{"insert from a select", "", func(ctx context.Context, db runner, s *seen) {
+			s.inserted(db.NewRaw(`INSERT INTO lines (bill, n, text) SELECT 'b', id, name FROM products WHERE id < 4`).Exec(ctx))
+		}},
+		{"insert that conflicts and does nothing", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "a", Name: "again"}
+			s.inserted(db.NewInsert().Model(p).On("CONFLICT DO NOTHING").Exec(ctx))
+			s.products(p)
+		}},
+		{"insert that is ignored", "", func(ctx context.Context, db runner, s *seen) {
+			ls := []Line{{Bill: "b", N: 1, Text: "again"}, {Bill: "b", N: 9, Text: "new"}}
+			s.inserted(db.NewInsert().Model(&ls).Ignore().Exec(ctx))
+		}},
+		{"insert that conflicts, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			var id int64
+			s.error(db.NewInsert().Model(&Product{SKU: "a"}).On("CONFLICT DO NOTHING").Returning("id").Scan(ctx, &id))
+		}},
+		{"update by key", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 1, SKU: "a", Name: "one", Price: ptr(int64(3))}
+			s.result(db.NewUpdate().Model(p).WherePK().Exec(ctx))
+			s.products(p)
+		}},
+		{"update by key, omitting zeros", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 1, Maker: ptr("maker")}
+			s.result(db.NewUpdate().Model(p).OmitZero().WherePK().Returning("*").Exec(ctx))
+			s.products(p)
+		}},
+		{"update columns", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 2, Order: 4, Name: "ignored"}
+			s.result(db.NewUpdate().Model(p).Column("order").WherePK().Exec(ctx))
+			s.products(p)
+		}},
+		{"update nothing", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("name = 'x'").Where("id = -1").Exec(ctx))
+		}},
+		{"update by an expression, into a slice", "", func(ctx context.Context, db runner, s *seen) {
+			var ps []*Product
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = COALESCE(price, 0) + 1").Where("id < 4").Returning("*").Exec(ctx, &ps))
+			s.products(ps...)
+		}},
+		{"update into a map", "", func(ctx context.Context, db runner, s *seen) {
+			m := map[string]any{}
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = 8").Where("id = 1").Returning("id, name, price, labels, size_height").Exec(ctx, &m))
+			s.add("%#v", m)
+		}},
+		{"update into a slice of maps", "", func(ctx context.Context, db runner, s *seen) {
+			var ms []map[string]any
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = 9").Where("id < 3").Returning("id, p.price").Exec(ctx, &ms))
+			s.add("%s", anyOrder(ms))
+		}},
+		{"update into slices of columns", "", func(ctx context.Context, db runner, s *seen) {
+			var ids []int64
+			var names []string
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = 10").Where("id < 3").Returning("id, name").Exec(ctx, &ids, &names))
+			s.add("%s %s", anyOrder(ids), anyOrder(names))
+		}},
+		{"update of no row, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			var id int64
+			s.error(db.NewUpdate().Model((*Product)(nil)).Set("price = 1").Where("id = -1").Returning("id").Scan(ctx, &id))
+		}},
+		{"update of no row into a slice, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			var ids []int64
+			s.error(db.NewUpdate().Model((*Product)(nil)).Set("price = 1").Where("id = -1").Returning("id").Scan(ctx, &ids))
+		}},
+		{"update into a destination of the wrong type", "", func(ctx context.Context, db runner, s *seen) {
+			var id int64
+			s.error(db.NewUpdate().Model((*Line)(nil)).Set("text = 'w'").Where("n = 1").Returning("text").Scan(ctx, &id))
+		}},
+		{"update from a table expression", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).TableExpr("(SELECT 1 AS k, 'from' AS v) AS src").
+				Set("maker = src.v").Where("p.id = src.k").Exec(ctx))
+		}},
+		{"update with a CTE, returning", "", func(ctx context.Context, db runner, s *seen) {
+			var makers []string
+			s.result(db.NewUpdate().With("src", db.NewSelect().ColumnExpr("2 AS k, 'cte' AS v")).
+				Model((*Product)(nil)).TableExpr("src").Set("maker = src.v").Where("p.id = src.k").Returning("maker").Exec(ctx, &makers))
+			s.add("%v", makers)
+		}},
+		{"update in bulk", "", func(ctx context.Context, db runner, s *seen) {
+			ls := []*Line{{Bill: "b", N: 1, Text: "bulk 1"}, {Bill: "b", N: 2, Text: "bulk 2"}, {Bill: "b", N: 77, Text: "not there"}}
+			s.result(db.NewUpdate().Model(&ls).Bulk().Exec(ctx))
+		}},
+		{"update of a composite key", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model(&Line{Bill: "b", N: 3, Text: "three"}).WherePK().Exec(ctx))
+		}},
+		{"change of a key", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Line)(nil)).Set("n = 30").Where("n = 3").Exec(ctx))
+		}},
+		{"delete softly by key", "", func(ctx context.Context, db runner, s *seen) {
+			p := &Product{ID: 1}
+			s.result(db.NewDelete().Model(p).WherePK().Exec(ctx))
+			s.products(p)
+		}},
+		{"delete softly, by a slice of keys, returning", "", func(ctx context.Context, db runner, s *seen) {
+			var ids []int64
+			ps := []*Product{{ID: 2}, {ID: 3}}
+			s.result(db.NewDelete().Model(&ps).WherePK().Returning("id").Exec(ctx, &ids))
+			s.add("%s", anyOrder(ids))
+		}},
+		{"delete softly what is deleted", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewDelete().Model(&Product{ID: 1}).WherePK().Exec(ctx))
+		}},
+		{"update what is deleted", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = 77").Where("id < 4").WhereDeleted().Exec(ctx))
+		}},
+		{"restore", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("deleted_at = NULL").Where("id = 1").WhereAllWithDeleted().Exec(ctx))
+		}},
+		{"delete for good", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewDelete().Model((*Product)(nil)).Where("id = 2").WhereDeleted().ForceDelete().Exec(ctx))
+		}},
+		{"delete composite keys by a slice", "", func(ctx context.Context, db runner, s *seen) {
+			ls := []Line{{Bill: "b", N: 1}, {Bill: "b", N: 30}}
+			s.result(db.NewDelete().Model(&ls).WherePK().Exec(ctx))
+		}},
+		{"delete using another table", testdb.Postgres, func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewDelete().Model((*Line)(nil)).TableExpr("products AS p").Where("p.id = line.n").Exec(ctx))
+		}},
+		{"delete nothing, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			var n int
+			s.error(db.NewDelete().Model((*Line)(nil)).Where("n = -1").Returning("n").Scan(ctx, &n))
+		}},
+		{"delete with OR, returning all", "", func(ctx context.Context, db runner, s *seen) {
+			var ls []Line
+			s.result(db.NewDelete().Model(&ls).Where("n = 9").WhereOr("n = 77").Returning("*").Exec(ctx))
+			s.add("%s", anyOrder(ls))
+		}},
+		{"raw insert, update and delete", "", func(ctx context.Context, db runner, s *seen) {
+			s.inserted(db.NewRaw("INSERT INTO lines (bill, n, text) VALUES ('raw', ?, 'x')", 1).Exec(ctx))
+			s.result(db.NewRaw("UPDATE lines SET text = 'y' WHERE bill = ?;", "raw").Exec(ctx))
+			var l Line
+			s.error(db.NewRaw("DELETE FROM lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
+			s.add("%v", l)
+			s.error(db.NewRaw("DELETE FROM lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
+		}},
+		{"a comment from the context", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).Comment("route=/a; DELETE").Set("price = 5").Where("id = 1").Exec(ctx))
+		}},
+		{"a builder with an error of its own", "", func(ctx context.Context, db runner, s *seen) {
+			s.result(db.NewUpdate().Model((*Product)(nil)).Set("price = 5").Exec(ctx))
+			s.inserted(db.NewInsert().Exec(ctx))
+			s.result(db.NewDelete().Model((*Line)(nil)).WherePK().Exec(ctx))
+		}},
+	}, (*Product)(nil), (*Line)(nil))
+}
