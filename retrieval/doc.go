@@ -37,9 +37,11 @@
 //
 // # Limits
 //
-// Pages are read one after another: where events are added meanwhile, a stream
-// that is oldest first ends with them, and one that is newest first has none of
-// them. In a transaction with snapshot isolation neither sees them.
+// Pages are read one after another: of the events that are committed meanwhile, a
+// stream that is oldest first may have some, one that is newest first may lack
+// all. In a transaction with snapshot isolation there are none. Events are
+// ordered by when they were written; two transactions that run at the same time
+// may commit in the other order.
 //
 // The history of a model is that of the table that it declares. What a statement
 // did to another one, which it named by ModelTableExpr, is found by [ForTable].
