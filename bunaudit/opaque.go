@@ -51,7 +51,7 @@ func (h *Hook) writeOpaque(ctx context.Context, r *registry, v verdict, db *bun.
 		return failed("there is no model or no support for the database")
 	}
 	// The statement may hold the last connection itself.
-	if s := db.DB.Stats(); s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections {
+	if s := db.Stats(); s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections {
 		return failed("no connection is free")
 	}
 	ctx, cancel := context.WithTimeout(ctx, opaqueTimeout)
