@@ -97,6 +97,10 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 		return h.letPass(ctx, q, r, v, event, reason)
 	}
 	h.counts.count(ctx, v.table, wasRefused, 0)
+	if !built { // the driver may have words of its own for a context that is done
+		h.cfg.Log.WarnContext(ctx, "bunaudit: refused a statement on an audited table",
+			"table", v.table, "operation", v.verb.String(), "error", v.err)
+	}
 	return refuse(ctx, q, v.err)
 }
 

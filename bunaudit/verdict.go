@@ -41,11 +41,11 @@ func (r *registry) judge(event *bun.QueryEvent) verdict {
 		}
 	}
 	head := sqltext.Glance(r.lexical, event.Query)
-	if !head.Writes && head.Certain && !head.Several {
+	if !head.Writes && head.Certain && !head.Several && head.Verb != sqltext.Call {
 		return v
 	}
 	v.verb = head.Verb
-	if head.Certain && !head.Several {
+	if head.Certain && !head.Several && head.Verb != sqltext.Call {
 		r.judgeTarget(&v, head.Target, own)
 		return v
 	}
@@ -56,8 +56,8 @@ func (r *registry) judge(event *bun.QueryEvent) verdict {
 // judgeTarget judges a statement that writes to one table.
 func (r *registry) judgeTarget(v *verdict, target sqltext.Name, own *plan) {
 	plans := r.byName(target)
-	if own != nil && own.audited() { // also where ModelTableExpr names another table
-		plans = []*plan{own}
+	if own != nil && own.audited() && (len(plans) == 0 || slices.Contains(plans, own)) {
+		plans = []*plan{own} // also where ModelTableExpr names a table that no model has
 	}
 	if len(plans) == 0 {
 		return
@@ -90,7 +90,8 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 	for _, t := range targets {
 		audited = append(audited, r.byName(t)...)
 	}
-	if !certain {
+	code := head.Verb == sqltext.Call // DO and CALL, which nobody looks into
+	if !certain || code {
 		audited = r.mentioned(text)
 	}
 	if own != nil && own.audited() && (!certain || len(targets) > 0) && !slices.Contains(audited, own) {
@@ -104,6 +105,8 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 	case v.err != nil:
 	case !certain:
 		v.refuse("the text can't be taken apart with certainty, and it may write to that table")
+	case code:
+		v.refuse("it runs code on the server that names the table")
 	case head.Several:
 		v.refuse("the text has several statements: run them one by one")
 	default:
