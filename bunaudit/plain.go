@@ -10,7 +10,7 @@ import (
 
 // captureOr captures the statement, or runs it plainly where the configuration
 // lets it through.
-func (c *capture) captureOr(ctx context.Context, actor sink.Actor) (*outcome, error) {
+func (c *capture) captureOr(ctx context.Context) (*outcome, error) {
 	if c.opaque != nil {
 		return c.runOpaque(ctx, c.opaque)
 	}
@@ -90,7 +90,10 @@ func (c *capture) runPlain(ctx context.Context) (*outcome, error) {
 	return out, nil
 }
 
-func isUncapturable(err error) bool {
-	var e *UncapturableError
-	return errors.As(err, &e)
+// isRefusal reports whether err is the refusal of the statement itself, before
+// it changed anything, and not of something that a sink did later.
+func isRefusal(err error) bool {
+	var refused *UncapturableError
+	var later *NotRecordedError
+	return errors.As(err, &refused) && !errors.As(err, &later)
 }

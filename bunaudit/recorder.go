@@ -65,7 +65,7 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 
 	out, err := r.runInUnit(ctx, wantRows)
 	switch {
-	case err != nil && isUncapturable(err):
+	case err != nil && isRefusal(err):
 		r.count(ctx, wasRefused, 0)
 	case err != nil:
 		r.count(ctx, wasFailed, 0)
@@ -104,7 +104,7 @@ func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, erro
 	done = true
 	var own *statementError
 	switch {
-	case isUncapturable(err): // found out before anything was changed
+	case isRefusal(err): // found out before anything was changed
 		u.withdraw(ctx)
 		return nil, err
 	case errors.As(err, &own):
@@ -123,7 +123,7 @@ func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, erro
 // execute runs the statement and writes its events.
 func (r *recorder) execute(ctx context.Context, u *unit, actor sink.Actor, wantRows bool) (*outcome, error) {
 	c := &capture{recorder: r, unit: u, wantRows: wantRows}
-	out, err := c.captureOr(ctx, actor)
+	out, err := c.captureOr(ctx)
 	if err != nil || out.gap != nil {
 		return out, err
 	}
