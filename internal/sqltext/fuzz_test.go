@@ -118,6 +118,42 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
+func FuzzGlance(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, dialect byte, sql string) {
+		d := Dialect(dialect % 3)
+		h := Glance(d, sql)
+		names, certain := Targets(d, sql)
+		if !h.Target.IsZero() && h.Writes && certain && !slices.Contains(names, h.Target) {
+			t.Fatalf("Glance(%q) = %+v, Targets = %v", sql, h, names)
+		}
+		if again := Glance(d, " /* ; */\n"+sql); again != h {
+			t.Fatalf("Glance(%q) = %+v, after a comment %+v", sql, h, again)
+		}
+		full := survey(d, sql)
+		// What comes after the head of a single statement doesn't matter, even if
+		// no database would take it.
+		if h.Certain && (full.several != h.Several || full.verb != h.Verb || full.target != h.Target) {
+			t.Fatalf("Glance(%q) = %+v, a full pass %+v", sql, h, full)
+		}
+	})
+}
+
+func FuzzSplitList(f *testing.F) {
+	for d := range dialects {
+		f.Add(byte(d), "a, f(b, c), 'd, e' AS from /* , */, [1, 2]")
+	}
+	f.Fuzz(func(t *testing.T, dialect byte, s string) {
+		at := 0
+		for _, span := range SplitList(Dialect(dialect%3), s) {
+			if span.Start < at || span.Empty() || span.End > len(s) {
+				t.Fatalf("%v after %d of %q", span, at, s)
+			}
+			at = span.End
+		}
+	})
+}
+
 func FuzzTargets(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, dialect byte, sql string) {

@@ -13,7 +13,8 @@ func (t token) endsOperand(sql string) bool {
 	case kindPunct:
 		return t.ch() == ')' || t.ch() == ']' || t.ch() == '*'
 	case kindWord:
-		return !joinsOperands(sql[t.start:t.end])
+		word := sql[t.start:t.end]
+		return strings.EqualFold(word, "asc") || strings.EqualFold(word, "desc") || !joinsOperands(word)
 	}
 	return true
 }
@@ -26,7 +27,7 @@ func (t token) startsOperand(sql string) bool {
 		return strings.IndexByte("(*-+~!@", t.ch()) >= 0
 	case kindWord:
 		switch strings.ToUpper(sql[t.start:t.end]) {
-		case "NOT", "CASE", "BINARY", "INTERVAL", "DISTINCT":
+		case "NOT", "CASE", "EXISTS", "BINARY", "INTERVAL":
 			return true
 		}
 		return !joinsOperands(sql[t.start:t.end])

@@ -130,6 +130,9 @@ func TestSplit(t *testing.T) {
 		{"MySQL updates several tables", MySQL, "UPDATE t AS a LEFT JOIN (b, c) ON a.d = b.d SET a.e = 1 WHERE f", `UPDATE t multi tables<t AS a LEFT JOIN (b, c) ON a.d = b.d> e:=1 where<f>`},
 		{"MySQL deletes from several tables", MySQL, "DELETE QUICK a.*, b FROM t AS a JOIN b WHERE c", `DELETE modifier<QUICK> a multi tables<t AS a JOIN b> where<c>`},
 		{"MySQL deletes in order", MySQL, "DELETE FROM t WHERE a = 'x\\'' ORDER BY b LIMIT 2 RETURNING c", `DELETE t where<a = 'x\''> order<b> limit<2> returning<c>`},
+		{"MariaDB returns what a direction precedes", MySQL, "DELETE FROM t ORDER BY a DESC RETURNING NOT b", `DELETE t order<a DESC> returning<NOT b>`},
+		{"MySQL's table references may start in parentheses", MySQL, "UPDATE ((a, b.c AS d) JOIN e) SET a.x = 1", `UPDATE a multi tables<((a, b.c AS d) JOIN e)> x:=1`},
+		{"MySQL deletes from one of several tables", MySQL, "DELETE FROM a USING s.a AS a JOIN b ON a.c = b.c WHERE d ORDER BY e", `DELETE a multi tables<s.a AS a JOIN b ON a.c = b.c> where<d> order<e>`},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			s, err := Split(c.d, c.sql)

@@ -1,5 +1,7 @@
 package sqltext
 
+import "strings"
+
 // surveyed is what a full pass over a text finds.
 type surveyed struct {
 	verb    Verb // of the first statement
@@ -14,7 +16,6 @@ func survey(d Dialect, sql string) surveyed {
 	s := surveyed{certain: true}
 	p := surveyor{certain: true}
 	p.d, p.sql, p.peekInside, p.names = d, sql, true, &s.names
-	p.refuseNUL()
 	p.advance()
 	for first := true; ; first = false {
 		for p.tok.ch() == ';' {
@@ -31,7 +32,7 @@ func survey(d Dialect, sql string) surveyed {
 			s.several = true
 		}
 	}
-	s.certain = p.certain && p.err == nil && !p.versioned
+	s.certain = p.certain && p.err == nil && !p.versioned && strings.IndexByte(sql, 0) < 0
 	return s
 }
 

@@ -5,6 +5,7 @@ go 1.25.0
 replace github.com/sqlaudit/bun => ../../..
 
 require (
+	github.com/go-sql-driver/mysql v1.9.3
 	github.com/pganalyze/pg_query_go/v6 v6.2.5
 	github.com/sqlaudit/bun v0.0.0
 	google.golang.org/protobuf v1.33.0
@@ -12,6 +13,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.1.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
