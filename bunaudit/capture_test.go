@@ -109,10 +109,22 @@ func TestStatementsAreRecordedRowByRow(t *testing.T) {
 			_, err := db.NewUpdate().Model((*Customer)(nil)).Set("id = 30").Where("id = 3").Exec(ctx)
 			return err
 		}, []string{`update customers {"id":30} was {"id":3}: id 3 -> 30`}},
+		{"change the primary keys of several rows", func(ctx context.Context, db runner) error {
+			if _, err := db.NewUpdate().Model((*Customer)(nil)).Set("id = -id").Where("id <= 2").Exec(ctx); err != nil {
+				return err
+			}
+			_, err := db.NewUpdate().Model((*Customer)(nil)).Set("id = -id, score = score + 1").Where("id < 0").Exec(ctx)
+			return err
+		}, []string{
+			`update customers {"id":-1} was {"id":1}: id 1 -> -1`,
+			`update customers {"id":-2} was {"id":2}: id 2 -> -2`,
+			`update customers {"id":1} was {"id":-1}: id -1 -> 1, score 9 -> 10`,
+			`update customers {"id":2} was {"id":-2}: id -2 -> 2, score 1 -> 2`,
+		}},
 		{"raw SQL through NewRaw", func(ctx context.Context, db runner) error {
 			_, err := db.NewRaw("update customers set score = ? where name like 'J%'", 5).Exec(ctx)
 			return err
-		}, []string{`update customers {"id":1}: score 9 -> 5`, `update customers {"id":2}: score 1 -> 5`}},
+		}, []string{`update customers {"id":1}: score 10 -> 5`, `update customers {"id":2}: score 2 -> 5`}},
 		{"delete by key", func(ctx context.Context, db runner) error {
 			_, err := db.NewDelete().Model(&Customer{ID: 30}).WherePK().Exec(ctx)
 			return err
@@ -198,7 +210,7 @@ func TestStatementsAreRecordedRowByRow(t *testing.T) {
 				for _, s := range steps {
 					require.NoError(t, run(t, a, s.run), s.name)
 					want = append(want, s.want...)
-					require.Equal(t, want, a.story(t), s.name)
+					require.ElementsMatch(t, want, a.story(t), s.name) // rows of a statement come in no order
 				}
 			})
 		})

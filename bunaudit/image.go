@@ -32,7 +32,10 @@ type column struct {
 	expr    func(b []byte, qualified string) []byte
 	name    string // quoted
 	literal literalOf
-	json    jsonOf
+	// assigned selects what the column will hold, in the form of expr, once the
+	// expression is assigned to it. Of identity columns.
+	assigned func(b []byte, expression string) []byte
+	json     jsonOf
 }
 
 type trackedColumn struct {
@@ -103,25 +106,33 @@ func qualified(qualifier, name string) string {
 
 // row decodes what a select list of width columns has delivered.
 func (c *columns) row(values []driver.Value) (identity, image, error) {
-	id := make(identity, len(c.identity))
-	for i, col := range c.identity {
-		if values[i] == nil {
-			return nil, nil, fmt.Errorf("a row has NULL in its key column %s, so that it can't be told from others", col.name)
-		}
-		var err error
-		if id[i], err = col.literal(values[i]); err != nil {
-			return nil, nil, fmt.Errorf("column %s: %w", col.name, err)
-		}
+	id, err := c.identityOf(values)
+	if err != nil {
+		return nil, nil, err
 	}
 	values = values[len(c.identity):]
 	img := make(image, len(c.image))
 	for i, col := range c.image {
-		var err error
 		if img[i], err = col.json(values[i]); err != nil {
 			return nil, nil, fmt.Errorf("column %s: %w", col.name, err)
 		}
 	}
 	return id, img, nil
+}
+
+// identityOf decodes the columns of an identity.
+func (c *columns) identityOf(values []driver.Value) (identity, error) {
+	id := make(identity, len(c.identity))
+	for i, col := range c.identity {
+		if values[i] == nil {
+			return nil, fmt.Errorf("a row has NULL in its key column %s, so that it can't be told from others", col.name)
+		}
+		var err error
+		if id[i], err = col.literal(values[i]); err != nil {
+			return nil, fmt.Errorf("column %s: %w", col.name, err)
+		}
+	}
+	return id, nil
 }
 
 // mapKey is the identity as a key of a map.

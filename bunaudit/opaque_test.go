@@ -28,14 +28,14 @@ func TestWarnLetsPassWhatCanNotBeRecordedAndSaysSo(t *testing.T) {
 		_, err = a.ExecContext(ctx, "UPDATE customers SET score = 1")
 		require.NoError(t, err)
 		// Keys of several rows, found out in the database.
-		res, err := a.NewUpdate().Model((*Customer)(nil)).Set("id = id + 100").Where("TRUE").Exec(ctx)
+		res, err := a.NewUpdate().Model((*Customer)(nil)).Set("(id, score) = (id + 100, 1)").Where("TRUE").Exec(ctx)
 		require.NoError(t, err)
 		n, err := res.RowsAffected()
 		require.NoError(t, err)
 		require.EqualValues(t, 2, n)
 		// In a transaction that is rolled back.
 		err = a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("id = id + 100").Where("TRUE").Exec(ctx)
+			_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("(id, score) = (id + 100, 1)").Where("TRUE").Exec(ctx)
 			require.NoError(t, err)
 			return context.Canceled
 		})

@@ -84,13 +84,17 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 	}
 	c := layOut(pl.model)
 	for _, f := range pl.model.Identity {
-		if _, ok := types[f.Name]; !ok {
+		typ, ok := types[f.Name]
+		if !ok {
 			return nil, missingColumn(f, table)
 		}
 		c.identity = append(c.identity, column{
 			expr:    func(b []byte, qualified string) []byte { return append(append(b, qualified...), "::text"...) },
 			name:    string(f.SQLName),
 			literal: p.literal,
+			assigned: func(b []byte, expression string) []byte {
+				return append(b, "CAST(("+expression+"\n) AS "+typ.Name+")::text"...)
+			},
 		})
 	}
 	for _, f := range c.fields {

@@ -68,7 +68,10 @@ func (sqlite) canMerge(context.Context, *unit) (string, error) { return "there i
 func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
 	c := layOut(p.model)
 	for _, f := range p.model.Identity {
-		c.identity = append(c.identity, column{expr: undeclared, name: string(f.SQLName), literal: s.literal})
+		c.identity = append(c.identity, column{
+			expr: undeclared, name: string(f.SQLName), literal: s.literal,
+			assigned: func(b []byte, expression string) []byte { return append(b, "+("+expression+"\n)"...) },
+		})
 	}
 	for _, f := range c.fields {
 		kind := value.KindOf(f)

@@ -1,15 +1,5 @@
 package bunaudit
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-
-	"github.com/uptrace/bun"
-
-	"github.com/sqlaudit/bun/internal/replay"
-)
-
 // tableName is the table as the statement names it, without ONLY or alias.
 func (c *capture) tableName() string { return c.stmt.TargetText.In(c.text) }
 
@@ -65,53 +55,6 @@ func (c *capture) fate() string {
 	return c.registry.dialect.fate(c.stmt.Verb, c.qualifier())
 }
 
-// images are the rows that a statement is going to change, before it does.
-type images struct {
-	order      []identity
-	byIdentity map[string]image
-	keyChanges bool
-}
-
-// oldImages reads and locks the rows that the update is going to change.
-func (c *capture) oldImages(ctx context.Context) (*images, error) {
-	m, err := c.read(ctx, c.selectOld())
-	if err != nil {
-		return nil, err
-	}
-	m.keyChanges = changesIdentity(c.plan, c.stmt)
-	if m.keyChanges && len(m.order) > 1 {
-		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
-			Reason: "it changes the primary keys of several rows: update them one by one"}
-	}
-	return m, nil
-}
-
-// read runs a SELECT of the rows' identities and images.
-func (c *capture) read(ctx context.Context, text string) (*images, error) {
-	result := &rowsInMemory{}
-	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(ctx, result)
-	if err != nil {
-		return nil, c.readFailed(err)
-	}
-	m := &images{byIdentity: make(map[string]image, len(result.Rows))}
-	for _, values := range result.Rows {
-		id, img, err := c.columns.row(values)
-		if err != nil {
-			return nil, c.notRecorded("", err)
-		}
-		key := id.mapKey()
-		if _, again := m.byIdentity[key]; again {
-			if c.stmt.From.Empty() {
-				return nil, c.notRecorded("", errors.New("two rows have the same key, so that they can't be told apart"))
-			}
-			continue // a join may find a row more than once; it is updated once
-		}
-		m.byIdentity[key] = img
-		m.order = append(m.order, id)
-	}
-	return m, nil
-}
-
 // selectByIdentity selects and locks the rows of these identities.
 func (c *capture) selectByIdentity(rows []identity) string {
 	d, qualifier := c.registry.dialect, c.qualifier()
@@ -127,6 +70,7 @@ func (c *capture) selectOld() string {
 	}
 	b = append(b, "SELECT "...)
 	b = c.columns.appendList(b, c.qualifier())
+	b = c.appendNewIdentity(b)
 	b = append(append(b, " FROM "...), c.target()...)
 	if !c.stmt.From.Empty() {
 		b = append(append(b, ", "...), c.stmt.From.In(c.text)...)
@@ -163,29 +107,4 @@ func (c *capture) restrictedUpdate(rows []identity) string {
 		b = append(append(b, "\nRETURNING "...), c.stmt.Returning.In(c.text)...)
 	}
 	return string(c.appendReturning(b))
-}
-
-// of returns what a row was before, given that n rows were updated.
-func (m *images) of(row located, n int) (image, error) {
-	if img, ok := m.byIdentity[row.identity.mapKey()]; ok && !m.keyChanges {
-		return img, nil
-	}
-	if m.keyChanges && n == 1 && len(m.order) == 1 {
-		return m.byIdentity[m.order[0].mapKey()], nil
-	}
-	return nil, errors.New("a row came back that was not read before: did a trigger change its primary key?")
-}
-
-// rowsInMemory is a bun.Model that takes the rows of any query as they are.
-type rowsInMemory struct{ replay.Result }
-
-func (m *rowsInMemory) Value() any { return nil }
-
-func (m *rowsInMemory) ScanRows(_ context.Context, rows *sql.Rows) (int, error) {
-	r, err := replay.Read(rows)
-	if err != nil {
-		return 0, err
-	}
-	m.Result = *r
-	return len(r.Rows), nil
 }
