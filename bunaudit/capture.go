@@ -22,7 +22,7 @@ type capture struct {
 
 func (c *capture) run(ctx context.Context) (*outcome, error) {
 	if err := c.loadColumns(ctx); err != nil {
-		return nil, c.notRecorded("", fmt.Errorf("read the table's columns: %w", err))
+		return nil, c.loadFailed(ctx, err)
 	}
 	switch c.stmt.Verb {
 	case sqltext.Insert:
@@ -56,6 +56,29 @@ func (c *capture) loadColumns(ctx context.Context) error {
 	c.columns = cols
 	c.plan.images.Store(name, cols)
 	return nil
+}
+
+// loadFailed sorts out an error of loadColumns. Where the database says it, or
+// the table isn't there, it is the statement's own.
+func (c *capture) loadFailed(ctx context.Context, err error) error {
+	var own *statementError
+	if errors.As(err, &own) {
+		return own
+	}
+	err = c.notRecorded("", fmt.Errorf("read the table's columns: %w", err))
+	if errors.Is(err, errNoTable) {
+		return c.ownErrorOr(ctx, err)
+	}
+	return err
+}
+
+// ownErrorOr runs the statement for the error that it has without us, or
+// returns err where it has none. The unit is to be rolled back.
+func (c *capture) ownErrorOr(ctx context.Context, err error) error {
+	if _, own := c.query(ctx, c.text); own != nil {
+		return own
+	}
+	return err
 }
 
 // forgetColumns makes the next statement read the table anew: it may have been
@@ -98,7 +121,7 @@ func (c *capture) delete(ctx context.Context) (*outcome, error) {
 func (c *capture) update(ctx context.Context) (*outcome, error) {
 	if claim := c.registry.dialect.claim(c.target(), c.plan); claim != "" {
 		if _, err := c.unit.conn.ExecContext(ctx, claim); err != nil {
-			return nil, c.readFailed(err)
+			return nil, c.readFailed(ctx, err)
 		}
 	}
 	before, err := c.oldImages(ctx)
@@ -149,11 +172,13 @@ func (c *capture) query(ctx context.Context, text string) (*replay.Result, error
 
 // readFailed sorts out an error of the reading of the old images. It is the
 // statement's own, such as a lock timeout or a bad condition, unless our
-// columns may be to blame.
-func (c *capture) readFailed(err error) error {
+// columns are to blame: that can be found out where the transaction goes on.
+func (c *capture) readFailed(ctx context.Context, err error) error {
 	if c.registry.dialect.misfit(err) {
 		c.forgetColumns()
-		return c.notRecorded("", fmt.Errorf("read the rows before the change: %w", err))
+		if !c.registry.dialect.aborts() {
+			return c.ownErrorOr(ctx, c.notRecorded("", fmt.Errorf("read the rows before the change: %w", err)))
+		}
 	}
 	return &statementError{err}
 }

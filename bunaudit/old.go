@@ -39,7 +39,7 @@ func (c *capture) read(ctx context.Context, text string) (*images, error) {
 	result := &rowsInMemory{}
 	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(ctx, result)
 	if err != nil {
-		return nil, c.readFailed(err)
+		return nil, c.readFailed(ctx, err)
 	}
 	m := &images{byIdentity: make(map[string]image, len(result.Rows))}
 	width := c.columns.width()

@@ -80,7 +80,10 @@ func (postgres) canMerge(ctx context.Context, u *unit) (string, error) {
 func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) (*columns, error) {
 	types, err := value.LoadPostgresTypes(ctx, u.conn, table)
 	if err != nil {
-		return nil, err
+		if cause := errors.Unwrap(err); cause != nil {
+			return nil, &statementError{cause}
+		}
+		return nil, fmt.Errorf("%w %s", errNoTable, table)
 	}
 	c := layOut(pl.model)
 	for _, f := range pl.model.Identity {
@@ -112,6 +115,9 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 	}
 	return c, nil
 }
+
+// errNoTable says that the table that a statement names isn't there.
+var errNoTable = errors.New("there is no table")
 
 func missingColumn(f *schema.Field, table string) error {
 	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", table, f.SQLName, f.GoName)
