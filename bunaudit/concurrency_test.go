@@ -39,7 +39,7 @@ func increment(ctx context.Context, db runner) error {
 }
 
 func TestWritersOfOneRowLeaveAChain(t *testing.T) {
-	const writers, increments = 8, 15
+	const writers, increments = 8, 8
 	ways := map[string]func(ctx context.Context, a *audited) error{
 		"on the pool": func(ctx context.Context, a *audited) error { return increment(ctx, a) },
 		"twice in a transaction": func(ctx context.Context, a *audited) error {
@@ -111,7 +111,7 @@ func requireChain(t *testing.T, events []sink.Event, last int) {
 }
 
 func TestHundredsOfGoroutinesOnOneHook(t *testing.T) {
-	const goroutines = 300
+	const goroutines = 200
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil), (*Note)(nil))
