@@ -49,7 +49,7 @@ func (c *capture) loadColumns(ctx context.Context) error {
 		c.columns = cached.(*columns)
 		return nil
 	}
-	cols, err := c.registry.dialect.columns(ctx, c.unit, c.plan, c.tableName())
+	cols, err := c.registry.dialect.columns(ctx, c.unit, c.plan, c.relation())
 	if err != nil {
 		return err
 	}
