@@ -27,6 +27,9 @@ func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
 func (sqlite) aborts() bool { return false }
 
 func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
+	// It waits for nothing, and stopped half-way it would leave a transaction
+	// open on a connection that goes back to the pool.
+	ctx = context.WithoutCancel(ctx)
 	err := u.exec(ctx, "BEGIN")
 	switch {
 	case err == nil:

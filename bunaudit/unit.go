@@ -95,7 +95,7 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 	}
 	u.onCommit, u.onRollback = "COMMIT", []string{"ROLLBACK"}
 	if err := u.exec(ctx, d.begin()); err != nil {
-		u.release(false)
+		u.rollback(ctx) // ctx may have ended after the transaction was opened
 		return nil, err
 	}
 	return u, nil
