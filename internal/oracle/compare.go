@@ -46,6 +46,13 @@ func histories(changes []change) map[string][]*change {
 	out := map[string][]*change{}
 	for i := range changes {
 		ch := &changes[i]
+		if ch.op == "truncate" { // of every row that there has been
+			for k := range out {
+				if strings.HasPrefix(k, ch.table.name+" ") && k != ch.table.name+" " {
+					out[k] = append(out[k], ch)
+				}
+			}
+		}
 		add := func(key string) { out[ch.table.name+" "+key] = append(out[ch.table.name+" "+key], ch) }
 		add(ch.key)
 		if ch.oldKey != "" {
@@ -170,6 +177,10 @@ func (t *table) visible(r row) row {
 // apply changes the state of a table as an event says, and says what is wrong
 // with that.
 func (ch *change) apply(state map[string]row) (wrong string) {
+	if ch.op == "truncate" {
+		clear(state)
+		return ""
+	}
 	before := ch.key
 	if ch.oldKey != "" {
 		before = ch.oldKey

@@ -44,6 +44,10 @@ func deleteKinds() []statementKind {
 			where, args := g.where()
 			return g.db.NewDelete().Model(g.model()).Where(where, args...).WhereDeleted().ForceDelete()
 		}},
+		{name: "truncate", weight: 1, build: onPG(func(g *gen) statement { return g.db.NewRaw("TRUNCATE " + g.name2()) })},
+		{name: "truncate, built", weight: 1, build: onPG(func(g *gen) statement {
+			return exec0{g.db.NewTruncateTable().Model(g.model())}
+		})},
 		{name: "restore", weight: 6, build: func(g *gen) statement {
 			if g.t.soft == "" {
 				return nil

@@ -106,8 +106,6 @@ func refusedKinds() []statementKind {
 		refuse("several statements, the first harmless", func(g *gen) statement {
 			return g.db.NewRaw("SELECT 1; DELETE FROM " + g.name())
 		}),
-		refuse("truncate", onPG(func(g *gen) statement { return g.db.NewRaw("TRUNCATE " + g.name2()) })),
-		refuse("truncate, built", onPG(func(g *gen) statement { return exec0{g.db.NewTruncateTable().Model(g.model())} })),
 		refuse("a common table expression that writes", onPG(func(g *gen) statement {
 			return g.db.NewRaw("WITH gone AS (DELETE FROM " + g.name() + " RETURNING *) SELECT count(*) FROM gone")
 		})),

@@ -100,7 +100,7 @@ func keyKinds() []statementKind {
 			where, wargs := g.t.byKey(g.r)
 			return g.db.NewUpdate().Model(g.model()).Set(set, args...).Set(more, margs...).Where(where, wargs...)
 		}},
-		{name: "change the keys of many", weight: 2, mayBe: true, build: func(g *gen) statement {
+		{name: "change the keys of many", weight: 3, mayBe: true, build: func(g *gen) statement {
 			if g.t.rekeyAll == "" {
 				return nil
 			}

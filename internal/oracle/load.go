@@ -16,7 +16,7 @@ type row map[string]string
 type change struct {
 	seq    int64
 	table  *table
-	op     string // insert, update, delete, restore; with "soft " before it
+	op     string // insert, update, delete, truncate, restore; with "soft " before it
 	key    string // normal form of the key's columns, after the change
 	oldKey string // the key before, where it was another
 	cols   map[string]diff
@@ -144,6 +144,9 @@ func (c *change) describe(before, after row) bool {
 	t := c.table
 	c.cols = map[string]diff{}
 	switch {
+	case before == nil && after == nil:
+		c.op = "truncate"
+		return true
 	case before == nil:
 		c.op, c.key = "insert", t.keyOf(after)
 	case after == nil:
@@ -213,7 +216,9 @@ func (w *World) loadEvents(ctx context.Context, r *record) error {
 		if soft {
 			c.op = "soft " + c.op
 		}
-		c.key = normalEvent(json.RawMessage(key.String))
+		if key.Valid {
+			c.key = normalEvent(json.RawMessage(key.String))
+		}
 		if oldKey.Valid {
 			c.oldKey = normalEvent(json.RawMessage(oldKey.String))
 		}

@@ -62,9 +62,13 @@ type savepoint struct {
 // Options say how large a program is and what may happen to it.
 type Options struct {
 	Seed    uint64
-	Blocks  int  // per client; 0 is 20
-	Clients int  // 0 is 8
-	Kill    bool // connections are ended by the server now and then (PostgreSQL)
+	Blocks  int // per client; 0 is 20
+	Clients int // 0 is 8
+	// Interrupt cancels contexts on SQLite too. Its driver (modernc.org/sqlite
+	// v1.38.0, stmt.query) loses a statement that has a row when its context
+	// ends, and with it, for good, the lock on the database.
+	Interrupt bool
+	Kill      bool // connections are ended by the server now and then (PostgreSQL)
 }
 
 func (o Options) withDefaults() Options {
@@ -85,7 +89,11 @@ func generate(o Options, pg bool) *Program {
 	p := &Program{Seed: o.Seed, tables: all[:1+r.IntN(3)]}
 	w := newWheel(kinds())
 	for i := range o.Blocks * o.Clients {
-		p.blocks = append(p.blocks, p.block(r, i, i%o.Clients, w, pg))
+		b := p.block(r, i, i%o.Clients, w, pg)
+		if !pg && !o.Interrupt {
+			b.cancel = neverCancel
+		}
+		p.blocks = append(p.blocks, b)
 	}
 	return p
 }

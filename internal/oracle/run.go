@@ -35,42 +35,54 @@ func (r *run) block(ctx context.Context, b *block) {
 		defer timer.Stop()
 		defer cancel()
 	}
+	// With or without the audit, SQLite's driver may fail to end a transaction
+	// that has seen a cancelled context, and the pool then gives the connection
+	// to the next one as it is. Here such a connection is thrown away.
+	begin := ctx
+	if !r.world.pg {
+		begin = context.WithoutCancel(ctx)
+	}
 	db := r.world.audited
 	options := &sql.TxOptions{Isolation: b.isolation}
 	switch b.place {
 	case onPool:
 		_ = r.steps(ctx, b, db, b.steps, "")
 	case inRunInTx:
-		err := db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error { return r.inTx(ctx, b, tx) })
+		err := db.RunInTx(begin, options, func(_ context.Context, tx bun.Tx) error { return r.inTx(ctx, b, tx) })
 		r.ended(b, err)
 	case inBeginTx, inSharedTx:
-		tx, err := db.BeginTx(ctx, options)
+		tx, err := db.BeginTx(begin, options)
 		r.transaction(ctx, b, tx, err)
 	default:
-		conn, err := db.Conn(ctx)
+		conn, err := db.Conn(begin)
 		if err != nil {
 			r.ended(b, err)
 			return
 		}
-		defer func() { _ = conn.Close() }()
-		r.onConn(ctx, b, conn, options)
+		defer func() {
+			if !r.world.pg && b.place.isTx() && b.cancel != neverCancel {
+				_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+			}
+			_ = conn.Close()
+		}()
+		r.onConn(begin, ctx, b, conn, options)
 	}
 }
 
-func (r *run) onConn(ctx context.Context, b *block, conn bun.Conn, options *sql.TxOptions) {
+func (r *run) onConn(begin, ctx context.Context, b *block, conn bun.Conn, options *sql.TxOptions) {
 	switch b.place {
 	case onConn:
 		_ = r.steps(ctx, b, conn, b.steps, "")
 	case inConnTx:
-		tx, err := conn.BeginTx(ctx, options)
+		tx, err := conn.BeginTx(begin, options)
 		r.transaction(ctx, b, tx, err)
 	default:
-		_, err := conn.ExecContext(ctx, "BEGIN")
+		_, err := conn.ExecContext(begin, "BEGIN")
 		if err == nil {
 			err = r.inTx(ctx, b, conn)
 		}
 		if err == nil {
-			_, err = conn.ExecContext(ctx, "COMMIT")
+			_, err = conn.ExecContext(begin, "COMMIT")
 		}
 		if err != nil {
 			if _, undo := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); undo != nil {

@@ -17,7 +17,7 @@ CREATE TABLE oracle_mark (id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT)`
 BEGIN
 	INSERT INTO oracle_log (tbl, op, xid, label, old, new) VALUES (TG_TABLE_NAME, TG_OP, pg_current_xact_id()::text,
 		COALESCE(current_setting('oracle.label', true), ''),
-		CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
+		CASE WHEN TG_OP IN ('UPDATE', 'DELETE') THEN to_jsonb(OLD) END, CASE WHEN TG_OP IN ('UPDATE', 'INSERT') THEN to_jsonb(NEW) END);
 	RETURN NULL;
 END $$`
 
@@ -50,8 +50,9 @@ func (w *World) createTables(ctx context.Context) error {
 	}
 	for _, t := range w.tables {
 		if w.pg {
-			stmts = append(stmts, fmt.Sprintf(`CREATE TRIGGER oracle AFTER INSERT OR UPDATE OR DELETE ON %s
-				FOR EACH ROW EXECUTE FUNCTION oracle_write()`, t.quoted()))
+			stmts = append(stmts, fmt.Sprintf(`CREATE TRIGGER oracle AFTER INSERT OR UPDATE OR DELETE ON %[1]s
+				FOR EACH ROW EXECUTE FUNCTION oracle_write();
+				CREATE TRIGGER oracle_truncate AFTER TRUNCATE ON %[1]s EXECUTE FUNCTION oracle_write()`, t.quoted()))
 			continue
 		}
 		stmts = append(stmts, t.sqliteTrigger("INSERT", "NULL", t.sqliteRow("NEW")),
@@ -97,6 +98,9 @@ func (w *World) clear(ctx context.Context) error {
 		for i := range stmts {
 			stmts[i] = "DELETE FROM " + stmts[i]
 		}
+	}
+	if w.pg { // the triggers have seen that
+		stmts = append(stmts, "DELETE FROM oracle_log")
 	}
 	for _, s := range stmts {
 		if _, err := w.plain.DB.ExecContext(ctx, s); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -45,7 +46,8 @@ func Open(ctx context.Context, open func() *bun.DB) (*World, error) {
 	for i, t := range w.tables {
 		models[i] = t.model
 	}
-	w.audited.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models}))
+	w.audited.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models,
+		Log: slog.New(slog.DiscardHandler)}))
 	if w.pg {
 		if err := w.plain.NewRaw("SELECT quote_ident(current_schema())").Scan(ctx, &w.schema); err != nil {
 			return nil, fmt.Errorf("oracle: %w", err)

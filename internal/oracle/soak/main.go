@@ -52,6 +52,7 @@ func run() error {
 	flag.IntVar(&s.options.Clients, "clients", 8, "clients side by side")
 	flag.IntVar(&s.options.Blocks, "blocks", 25, "blocks of statements for each client in a round")
 	flag.BoolVar(&s.options.Kill, "kill", true, "end connections from the server's side now and then")
+	flag.BoolVar(&s.options.Interrupt, "interrupt", false, "cancel contexts on SQLite too, where its driver does not bear it")
 	flag.BoolVar(&s.kinds, "kinds", false, "print how often each kind of statement was run")
 	flag.Parse()
 
@@ -124,8 +125,8 @@ func explain(ctx context.Context, w *oracle.World, b backend, report *oracle.Rep
 	} else {
 		fmt.Printf("\nOne client alone does not show it; the blocks that the differences name:\n%s\n", report.Involved(w))
 	}
-	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t\n\n",
-		b.name, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill)
+	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t -interrupt=%t\n\n",
+		b.name, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill, report.Options.Interrupt)
 }
 
 func printKinds(w *oracle.World) {

@@ -1,0 +1,54 @@
+package bunaudit_test
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/oracle"
+	"github.com/sqlaudit/bun/internal/testdb"
+)
+
+var (
+	randomFor  = flag.Duration("random.for", envDuration("BUNAUDIT_TEST_RANDOM", 4*time.Second), "how long the random test runs on each database")
+	randomSeed = flag.Uint64("random.seed", 0, "seed of the random test's first round; 0 takes the time")
+)
+
+// The audit's record has to be what the database's triggers have seen. `make
+// soak` does the same for longer, and finds the smallest program.
+func TestRandomStatementsAgainstTriggers(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) })
+		require.NoError(t, err)
+		seed := *randomSeed
+		if seed == 0 {
+			seed = uint64(time.Now().UnixNano())
+		}
+		statements, events := 0, 0
+		for end := time.Now().Add(*randomFor); ; seed++ {
+			report, err := w.Round(t.Context(), oracle.Options{Seed: seed, Kill: seed%4 == 0})
+			require.NoError(t, err)
+			statements, events = statements+report.Statements, events+report.Events
+			if len(report.Differences) > 0 {
+				program, _, _ := w.Shrink(t.Context(), report)
+				t.Fatalf("-random.seed %d: the records differ:\n%s\nthe program:\n%s", seed, strings.Join(report.Differences, "\n"), program)
+			}
+			if time.Now().After(end) {
+				break
+			}
+		}
+		t.Logf("%d statements, %d events, last seed %d", statements, events, seed)
+	})
+}
+
+func envDuration(name string, otherwise time.Duration) time.Duration {
+	if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
+		return d
+	}
+	return otherwise
+}
