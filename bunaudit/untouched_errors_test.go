@@ -246,8 +246,8 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 							t.Fail()
 						}
 						require.Equal(t, dump(t, plain, (*Account)(nil)), dump(t, db, (*Account)(nil)), c.name)
-						count, err := db.NewSelect().Model((*Account)(nil)).Count(t.Context())
-						require.NoError(t, err)
+						var count int
+						require.NoError(t, db.NewSelect().Model((*Account)(nil)).ColumnExpr("count(*)").Scan(t.Context(), &count))
 						require.Len(t, a.events(t)[events:], count-2, c.name+": an event for each row that was added")
 					}
 				})

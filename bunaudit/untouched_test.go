@@ -3,6 +3,7 @@ package bunaudit_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,8 +87,8 @@ type seen []string
 func (s *seen) add(format string, args ...any) { *s = append(*s, fmt.Sprintf(format, args...)) }
 
 func (s *seen) error(err error) {
-	s.add("error %T %v, is ErrNoRows: %t", err, err, err == sql.ErrNoRows)
-} //nolint:errorlint // what a caller may do
+	s.add("error %T %v, is ErrNoRows: %t", err, err, errors.Is(err, sql.ErrNoRows)) // %T: not wrapped either
+}
 
 func (s *seen) result(res sql.Result, err error) {
 	s.error(err)
