@@ -82,6 +82,10 @@ func openPostgres(ctx context.Context) (*oracle.World, func(), error) {
 		return nil, nil, errors.Join(err, admin.Close())
 	}
 	q := u.Query()
+	var super string
+	if err := admin.NewRaw("SELECT current_setting('is_superuser')").Scan(ctx, &super); err == nil && super == "on" {
+		q.Set("deadlock_timeout", "50ms") // or most of the time goes by in deadlocks
+	}
 	q.Set("search_path", schema)
 	q.Set("application_name", schema)
 	u.RawQuery = q.Encode()
