@@ -31,7 +31,7 @@ func TestRandomStatementsAgainstTriggers(t *testing.T) {
 		}
 		statements, events := 0, 0
 		for end := time.Now().Add(*randomFor); ; seed++ {
-			report, err := w.Round(t.Context(), oracle.Options{Seed: seed, Kill: seed%4 == 0})
+			report, err := w.Round(t.Context(), oracle.Options{Seed: seed, Blocks: 8, Kill: seed%4 == 0})
 			require.NoError(t, err)
 			statements, events = statements+report.Statements, events+report.Events
 			if len(report.Differences) > 0 {
