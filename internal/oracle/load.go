@@ -140,41 +140,41 @@ func (t *table) keyOf(r row) string {
 
 // describe says what an event about the rows would have to say, and reports
 // whether there has to be one.
-func (c *change) describe(before, after row) bool {
-	t := c.table
-	c.cols = map[string]diff{}
+func (ch *change) describe(before, after row) bool {
+	t := ch.table
+	ch.cols = map[string]diff{}
 	switch {
 	case before == nil && after == nil:
-		c.op = "truncate"
+		ch.op = "truncate"
 		return true
 	case before == nil:
-		c.op, c.key = "insert", t.keyOf(after)
+		ch.op, ch.key = "insert", t.keyOf(after)
 	case after == nil:
-		c.op, c.key = "delete", t.keyOf(before)
+		ch.op, ch.key = "delete", t.keyOf(before)
 	default:
-		c.op, c.key = "update", t.keyOf(after)
-		if old := t.keyOf(before); old != c.key {
-			c.oldKey = old
+		ch.op, ch.key = "update", t.keyOf(after)
+		if old := t.keyOf(before); old != ch.key {
+			ch.oldKey = old
 		}
 	}
 	for _, col := range t.columns {
-		if col.tracked && (before[col.name] != after[col.name] || c.op != "update") {
-			c.cols[col.name] = col.masked(before[col.name], after[col.name])
+		if col.tracked && (before[col.name] != after[col.name] || ch.op != "update") {
+			ch.cols[col.name] = col.masked(before[col.name], after[col.name])
 		}
-		if col.key && c.oldKey != "" && before[col.name] != after[col.name] {
-			c.cols[col.name] = diff{old: before[col.name], new: after[col.name]}
+		if col.key && ch.oldKey != "" && before[col.name] != after[col.name] {
+			ch.cols[col.name] = diff{old: before[col.name], new: after[col.name]}
 		}
 	}
-	if c.op != "update" || t.soft == "" {
-		return c.op != "update" || len(c.cols) > 0
+	if ch.op != "update" || t.soft == "" {
+		return ch.op != "update" || len(ch.cols) > 0
 	}
 	switch was, is := before[t.soft] != null, after[t.soft] != null; {
 	case !was && is:
-		c.op = "soft delete"
+		ch.op = "soft delete"
 	case was && !is:
-		c.op = "soft restore"
+		ch.op = "soft restore"
 	default:
-		return len(c.cols) > 0
+		return len(ch.cols) > 0
 	}
 	return true
 }
