@@ -119,6 +119,10 @@ func (c *capture) delete(ctx context.Context) (*outcome, error) {
 }
 
 func (c *capture) update(ctx context.Context) (*outcome, error) {
+	joins := !c.stmt.From.Empty()
+	if joins && c.registry.dialect.snapshots() && !changesIdentity(c.plan, c.stmt) {
+		return c.joinedUpdate(ctx)
+	}
 	if claim := c.registry.dialect.claim(c.target(), c.plan); claim != "" {
 		if _, err := c.unit.conn.ExecContext(ctx, claim); err != nil {
 			return nil, c.readFailed(ctx, err)
@@ -136,6 +140,9 @@ func (c *capture) update(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if joins && len(after) < len(before.order) {
+		return nil, c.notRecorded("", errUnstable)
+	}
 	for _, row := range after {
 		old, err := before.of(row, len(after))
 		if err != nil {
@@ -145,6 +152,9 @@ func (c *capture) update(ctx context.Context) (*outcome, error) {
 	}
 	return out, c.resultOf(ctx, out)
 }
+
+var errUnstable = errors.New("what the statement joins came out differently when it was evaluated again: " +
+	"select the keys of the rows first, and update by them")
 
 // resultOf completes the result of a statement other than an insert, for which
 // SQLite's drivers report the id of the last insert on the connection.

@@ -29,6 +29,11 @@ type database interface {
 	// opened, so that the rows can be read before they are written; or nothing.
 	claim(target string, p *plan) string
 
+	// snapshots reports whether a statement sees the rows that its common table
+	// expressions have changed as they were, and can tell which version of a row
+	// was replaced.
+	snapshots() bool
+
 	// lock is the clause that keeps rows that are read from changing.
 	lock(qualifier string, keyChanges bool) string
 

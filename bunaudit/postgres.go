@@ -49,6 +49,8 @@ func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
 
 func (postgres) claim(string, *plan) string { return "" }
 
+func (postgres) snapshots() bool { return true }
+
 func (postgres) lock(qualifier string, keyChanges bool) string {
 	if keyChanges {
 		return " FOR UPDATE OF " + qualifier

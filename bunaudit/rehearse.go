@@ -8,7 +8,7 @@ import (
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
-// An upsert or a MERGE does not say beforehand which rows it will find. So it is
+// An upsert or a MERGE, or an UPDATE that joins, does not say beforehand which rows it will find. So it is
 // rehearsed: run once to learn which rows it touches, and undone; those that
 // exist are then read under a lock; and it is run for good. A row that was read
 // is an update, any other an insert, unless the database says that it was there:
@@ -18,7 +18,7 @@ import (
 // transaction has to insert one of its rows between two round trips.
 const maxRehearsals = 20
 
-var errRaced = errors.New("other transactions keep inserting the same rows")
+var errRaced = errors.New("it finds other rows each time it is tried, or other transactions keep changing them")
 
 func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
 	for range maxRehearsals {
@@ -85,7 +85,7 @@ func (c *capture) perform(ctx context.Context, before *images) (out *outcome, ra
 		case row.fate == rowDeleted:
 			out.changes = append(out.changes, rowChange{old: row.image})
 			continue
-		case row.fate == rowFound && !found:
+		case !found && (row.fate == rowFound || c.stmt.Verb == sqltext.Update):
 			return nil, true, nil
 		}
 		out.changes = append(out.changes, rowChange{old: old, new: row.image})

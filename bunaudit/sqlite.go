@@ -57,6 +57,8 @@ func (sqlite) claim(target string, p *plan) string {
 	return "UPDATE " + target + " SET " + name + " = " + name + " WHERE 0"
 }
 
+func (sqlite) snapshots() bool { return false }
+
 func (sqlite) lock(string, bool) string { return "" }
 
 // inReturning: SQLite's RETURNING knows no alias, and no other table either.
