@@ -167,7 +167,10 @@ func (c *capture) resultOf(ctx context.Context, out *outcome) error {
 
 // query runs the statement itself.
 func (c *capture) query(ctx context.Context, text string) (*replay.Result, error) {
-	rows, err := c.unit.conn.QueryContext(ctx, text)
+	if err := ctx.Err(); err != nil {
+		return nil, &statementError{err}
+	}
+	rows, err := c.unit.conn.QueryContext(c.registry.dialect.patient(ctx), text)
 	if err == nil {
 		var result *replay.Result
 		if result, err = replay.Read(rows); err == nil {

@@ -14,6 +14,11 @@ type database interface {
 	// begin is the statement that opens a transaction which is going to write.
 	begin() string
 
+	// patient returns the context to run a statement with that returns rows: ctx,
+	// unless the driver can't bear that it ends meanwhile. It is asked again
+	// before the commit.
+	patient(ctx context.Context) context.Context
+
 	// aborts reports whether any error ends the transaction, so that a change
 	// that can't be recorded needs no savepoint to be undone.
 	aborts() bool
@@ -28,6 +33,9 @@ type database interface {
 	// claim returns a statement to run first in a transaction that the caller
 	// opened, so that the rows can be read before they are written; or nothing.
 	claim(target string, p *plan) string
+
+	// singleWriter reports whether a transaction keeps all others from writing.
+	singleWriter() bool
 
 	// snapshots reports whether a statement sees the rows that its common table
 	// expressions have changed as they were, and can tell which version of a row

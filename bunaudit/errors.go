@@ -10,7 +10,7 @@ import (
 // ErrNoHook is returned for a write of a model that embeds [Model] where the
 // [bun.DB] in use has no audit hook. Nothing was sent to the database.
 var ErrNoHook = errors.New("bunaudit: the model is audited, but this *bun.DB has no audit hook: " +
-	"add one with db.WithQueryHook(bunaudit.New(…))")
+	"add one with db.AddQueryHook(bunaudit.New(…))")
 
 // ErrNoActor is returned for a write to an audited table that names no actor
 // where [Config.RequireActor] is set. Nothing was sent to the database.

@@ -22,7 +22,6 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 	}
 	common := sink.Event{
 		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
-		Table:  r.eventTable(),
 		Model:  r.plan.model.Label,
 		Actor:  actor,
 		Reason: reasonOf(ctx),
@@ -35,6 +34,7 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 	if out.whole != "" {
 		return r.wholeEvents(common, out)
 	}
+	common.Table = r.eventTable(c)
 	events := make([]sink.Event, 0, len(out.changes))
 	for _, ch := range out.changes {
 		e := common
@@ -68,10 +68,10 @@ func (r *recorder) wholeEvents(common sink.Event, out *outcome) []sink.Event {
 
 // eventTable is the table as events name it: as the model declares it, unless
 // the statement names another one (Bun's ModelTableExpr) or another schema.
-func (r *recorder) eventTable() string {
+func (r *recorder) eventTable(c *columns) string {
 	target := r.stmt.Target
 	same := r.registry.isNamed(r.plan, target)
-	if same && (target.Schema == "" || r.plan.schema != "" || target.Schema == r.plan.model.Bun.Schema) {
+	if same && (target.Schema == "" || r.plan.schema != "" || target.Schema == r.plan.model.Bun.Schema || c.isModels) {
 		return r.plan.model.Table
 	}
 	if target.Schema == "" {

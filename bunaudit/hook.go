@@ -30,7 +30,8 @@ type Hook struct {
 
 var _ bun.QueryHook = (*Hook)(nil)
 
-// New returns the hook, for db.WithQueryHook or db.AddQueryHook. It panics,
+// New returns the hook, for db.AddQueryHook or, since Bun 1.2.16,
+// db.WithQueryHook. It panics,
 // with a sentence that says what to change, where the configuration can't work;
 // [Config.Validate] says the same without a panic.
 //

@@ -24,6 +24,10 @@ type columns struct {
 	key     []int // where the key's columns are in the image
 	tracked []trackedColumn
 	soft    int // where the soft-delete column is, or -1
+
+	// isModels says that the table, which the statement names with a schema, is
+	// the one that the model means without.
+	isModels bool
 }
 
 // column is an expression to select: what stands before and after the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -18,6 +19,9 @@ type images struct {
 	// byNewIdentity by what will identify them after it, where that differs and
 	// can be told beforehand.
 	byIdentity, byNewIdentity map[string]image
+
+	// asked, of a rehearsal, are the rows that it came to, there or not.
+	asked map[string]bool
 }
 
 // oldImages reads and locks the rows that the update is going to change.
@@ -36,8 +40,11 @@ func (c *capture) oldImages(ctx context.Context) (*images, error) {
 // read runs a SELECT of the rows' identities and images, and of their new
 // identities where those are in the list as well.
 func (c *capture) read(ctx context.Context, text string) (*images, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &statementError{err}
+	}
 	result := &rowsInMemory{}
-	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(ctx, result)
+	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(c.registry.dialect.patient(ctx), result)
 	if err != nil {
 		return nil, c.readFailed(ctx, err)
 	}
@@ -60,13 +67,13 @@ func (c *capture) read(ctx context.Context, text string) (*images, error) {
 		}
 		m.byIdentity[key] = img
 		m.order = append(m.order, id)
-		if m.byNewIdentity != nil {
+		if m.byNewIdentity != nil && !slices.Contains(values[width:], nil) {
 			id, err := c.columns.identityOf(values[width:])
 			if err != nil {
 				return nil, c.notRecorded("", err)
 			}
 			m.byNewIdentity[id.mapKey()] = img
-		}
+		} // a key that becomes NULL is for the database to refuse
 	}
 	return m, nil
 }

@@ -50,8 +50,10 @@ func (h *Hook) writeOpaque(ctx context.Context, r *registry, v verdict, db *bun.
 	if v.plan == nil || r.dialect == nil {
 		return failed("there is no model or no support for the database")
 	}
-	// The statement may hold the last connection itself.
-	if s := db.Stats(); s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections {
+	// The statement may hold the last connection itself, or the lock of a
+	// database with one writer.
+	s := db.Stats()
+	if s.InUse > 0 && (s.InUse == s.MaxOpenConnections || r.dialect.singleWriter()) {
 		return failed("no connection is free")
 	}
 	ctx, cancel := context.WithTimeout(ctx, opaqueTimeout)

@@ -21,6 +21,8 @@ type postgres struct{ dialect schema.Dialect }
 
 func (postgres) begin() string { return "BEGIN" }
 
+func (postgres) patient(ctx context.Context) context.Context { return ctx }
+
 func (postgres) aborts() bool { return true }
 
 // inTransaction sets a parameter that lasts to the end of the transaction, and
@@ -48,6 +50,8 @@ func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
 }
 
 func (postgres) claim(string, *plan) string { return "" }
+
+func (postgres) singleWriter() bool { return false }
 
 func (postgres) snapshots() bool { return true }
 
@@ -88,6 +92,10 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 		return nil, fmt.Errorf("%w %s", errNoTable, table)
 	}
 	c := layOut(pl.model)
+	const same = "SELECT COALESCE(to_regclass(?) = to_regclass(?), false)"
+	if err := bun.NewRawQuery(u.db, same, table, string(pl.model.Bun.SQLName)).Conn(u.conn).Scan(ctx, &c.isModels); err != nil {
+		return nil, err
+	}
 	for _, f := range pl.model.Identity {
 		typ, ok := types[f.Name]
 		if !ok {

@@ -24,6 +24,11 @@ type sqlite struct{ dialect schema.Dialect }
 // later fails where another one has written in between.
 func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
 
+// patient: modernc.org/sqlite forgets to finalise a statement that is
+// interrupted after its first row. It then holds its locks for as long as the
+// process lives, and nobody else can write.
+func (sqlite) patient(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 func (sqlite) aborts() bool { return false }
 
 func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
@@ -56,6 +61,8 @@ func (sqlite) claim(target string, p *plan) string {
 	name := string(p.model.Identity[0].SQLName)
 	return "UPDATE " + target + " SET " + name + " = " + name + " WHERE 0"
 }
+
+func (sqlite) singleWriter() bool { return true }
 
 func (sqlite) snapshots() bool { return false }
 

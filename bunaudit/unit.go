@@ -44,7 +44,12 @@ func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database
 		if err != nil {
 			return nil, err
 		}
-		u := &unit{db: db, conn: c, id: state.id, aborts: d.aborts(), release: func(bool) { state.unlock() }}
+		u := &unit{db: db, conn: c, id: state.id, aborts: d.aborts(), release: func(broken bool) {
+			if broken { // so that nobody commits what could not be undone
+				_ = c.Rollback()
+			}
+			state.unlock()
+		}}
 		return u, u.join(ctx, savepoint)
 	case *Tx: // a sink writes to an audited table: the unit is open already
 		u := &unit{db: db, conn: c.IConn, id: c.id, aborts: d.aborts(), release: func(bool) {}}
@@ -57,7 +62,19 @@ func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database
 	return h.beginOnPool(ctx, db, db.DB, d)
 }
 
+// beginOnPool opens a transaction. Connections that have died in the pool are
+// passed over, as database/sql does for a single statement.
 func (h *Hook) beginOnPool(ctx context.Context, db *bun.DB, pool *sql.DB, d database) (*unit, error) {
+	for range pool.Stats().Idle {
+		u, err := h.tryOnPool(ctx, db, pool, d)
+		if !errors.Is(err, driver.ErrBadConn) {
+			return u, err
+		}
+	}
+	return h.tryOnPool(ctx, db, pool, d)
+}
+
+func (h *Hook) tryOnPool(ctx context.Context, db *bun.DB, pool *sql.DB, d database) (*unit, error) {
 	c, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err

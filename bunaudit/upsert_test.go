@@ -120,3 +120,44 @@ func TestConcurrentUpsertsChain(t *testing.T) {
 		require.Len(t, a.events(t), clients*each)
 	})
 }
+
+// The second run of an upsert may come to other rows than the first. SQLite
+// doesn't say what became of a row, so it must not be taken for an insert.
+func TestAnUpsertThatIsDifferentEachTimeIsNeverRecordedFalsely(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		ctx := t.Context()
+		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}}, (*Stock)(nil))
+		_, err := a.NewInsert().Model(&[]Stock{{SKU: "a"}, {SKU: "b"}, {SKU: "c"}}).Exec(ctx)
+		require.NoError(t, err)
+		coin := map[string]string{testdb.SQLite: "random() % 2 = 0", testdb.Postgres: "random() < 0.5"}[db.Backend]
+		for range 30 {
+			_, err := a.NewRaw("INSERT INTO stock (id, sku, n) SELECT id, sku, n FROM stock WHERE " + coin +
+				" ON CONFLICT (id) DO UPDATE SET n = stock.n + 1").Exec(ctx)
+			require.NoError(t, err)
+		}
+		last := map[string]string{}
+		for _, e := range a.events(t) {
+			key, change := string(e.Key["id"]), e.Changes["n"]
+			require.Equal(t, last[key], string(change.Old), key)
+			last[key] = string(change.New)
+		}
+		require.Len(t, last, 3)
+	})
+}
+
+// A key that the database makes up at random is another one in each run.
+func TestAnUpsertMayInsertUnderARandomKey(t *testing.T) {
+	db := testdb.New(t, testdb.SQLite)
+	ctx := t.Context()
+	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}})
+	_, err := db.ExecContext(ctx, "CREATE TABLE stock (id INTEGER PRIMARY KEY, sku TEXT UNIQUE, n INTEGER)")
+	require.NoError(t, err)
+	for range 3 {
+		_, err = a.NewRaw("INSERT INTO stock (id, sku, n) SELECT abs(random()), column1, column2 FROM (VALUES ('a', 1), ('b', 2)) WHERE 1 = 1" +
+			" ON CONFLICT (sku) DO UPDATE SET n = stock.n + 1").Exec(ctx)
+		require.NoError(t, err)
+	}
+	require.Len(t, a.events(t), 6)
+	require.Regexp(t, `^insert stock \{"id":\d+\}: n -> 1, sku -> "a"$`, a.story(t)[0])
+	require.Regexp(t, `^update stock \{"id":\d+\}: n 3 -> 4$`, a.story(t)[5])
+}

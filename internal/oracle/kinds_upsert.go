@@ -49,8 +49,8 @@ func upsertKinds() []statementKind {
 }
 
 // stableWhere is a condition that holds for the same rows when it is asked again:
-// an upsert is run twice to be recorded, and SQLite can't say what became of a
-// row that only the second run came to.
+// an upsert is run twice to be recorded, and on SQLite, which can't say what
+// became of a row, it fails where that gives other rows each time.
 func (g *gen) stableWhere() (string, []any) {
 	for {
 		if where, args := g.where(); g.pg || !strings.Contains(where, "random()") {
