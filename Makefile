@@ -17,7 +17,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-unit lint bench fuzz examples services-up services-down in-services in-examples $(SERVER)
+.PHONY: help test test-unit lint bench fuzz soak examples services-up services-down in-services in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,10 @@ bench: $(SERVER) ## Benchmarks that match BENCH=., on a server that syncs to dis
 
 fuzz: $(SERVER) ## Each fuzz test for FOR=30s
 	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) $(MODULES:%=../%)
+
+soak: FOR = 1h
+soak: $(SERVER) ## Random statements against triggers for FOR=1h, on DB=postgres, DB=sqlite or every database
+	@$(SERVER) run $(SERVERS) -- go run ./internal/oracle/soak -for $(FOR) -db '$(DB)'
 
 examples: $(SERVER) ## Run every program in examples/: each ends by itself, with 0 if it is right
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-examples
