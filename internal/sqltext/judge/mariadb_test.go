@@ -61,7 +61,11 @@ func (m *mariadb) run(text string) (returned []string, tables map[string][]strin
 	if _, err := m.conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return nil, nil, err
 	}
-	defer m.conn.ExecContext(ctx, "ROLLBACK")
+	defer func() {
+		if _, undo := m.conn.ExecContext(ctx, "ROLLBACK"); err == nil {
+			err = undo
+		}
+	}()
 	if returned, err = m.rows(ctx, text); err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +142,7 @@ func TestMariaDBDoesTheSameWithWhatSplitTakesApart(t *testing.T) {
 		s, err := sqltext.Split(sqltext.MySQL, text)
 		if err != nil {
 			if wrote > 0 {
-				reason := err.(*sqltext.Error).Reason
+				reason := reasonOf(t, err)
 				c.refused++
 				reasons[reason]++
 				if old := examples[reason]; old == "" || len(text) < len(old) {

@@ -47,7 +47,7 @@ func TestPostgreSQLParsesWhatSplitTakesApart(t *testing.T) {
 		if err != nil {
 			if len(tree.Stmts) == 1 && changes(tree.Stmts[0].Stmt) != nil {
 				c.refused++
-				reason := err.(*sqltext.Error).Reason
+				reason := reasonOf(t, err)
 				reasons[reason]++
 				if old := examples[reason]; old == "" || len(sql) < len(old) {
 					examples[reason] = sql

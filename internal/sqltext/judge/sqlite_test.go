@@ -110,7 +110,7 @@ func TestSQLiteCompilesWhatSplitTakesApartToTheSameProgram(t *testing.T) {
 		}
 		s, err := sqltext.Split(sqltext.SQLite, text)
 		if err != nil {
-			reason := err.(*sqltext.Error).Reason
+			reason := reasonOf(t, err)
 			c.refused++
 			reasons[reason]++
 			if old := examples[reason]; old == "" || len(text) < len(old) {
