@@ -14,7 +14,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
-	"slices"
 )
 
 // Result is a result set in memory.
@@ -27,23 +26,20 @@ type Result struct {
 // Read reads rows to their end and closes them.
 func Read(rows *sql.Rows) (*Result, error) {
 	defer func() { _ = rows.Close() }()
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	// pgdriver gives the names' slice to the next query once the rows are closed.
-	r := &Result{Columns: slices.Clone(columns), Types: make([]string, len(columns))}
+	// Not rows.Columns: pgdriver gives that slice to the next query once the rows
+	// are closed, which happens in another goroutine when the context ends.
 	types, err := rows.ColumnTypes()
 	if err != nil {
 		return nil, err
 	}
+	r := &Result{Columns: make([]string, len(types)), Types: make([]string, len(types))}
 	for i, t := range types {
-		r.Types[i] = t.DatabaseTypeName()
+		r.Columns[i], r.Types[i] = t.Name(), t.DatabaseTypeName()
 	}
-	dest := make([]any, len(columns))
+	dest := make([]any, len(types))
 	for rows.Next() {
 		// A scan into *any keeps the driver's own type.
-		values := make([]any, len(columns))
+		values := make([]any, len(types))
 		for i := range values {
 			dest[i] = &values[i]
 		}
