@@ -21,9 +21,9 @@ func AppendPostgresExpr(b []byte, typ PostgresType, quotedColumn string) []byte 
 func appendScalarExpr(b []byte, rule pgRule, col string) []byte {
 	switch rule {
 	case pgTimestampTZ:
-		return appendTimeExpr(b, col, col+" AT TIME ZONE 'UTC'", `Z`)
+		return appendEither(b, col, "timestamp", appendTimestamp, appendTimestampTZ)
 	case pgTimestamp:
-		return appendTimeExpr(b, col, col, ``)
+		return appendEither(b, col, "timestamptz", appendTimestampTZ, appendTimestamp)
 	case pgBytea:
 		// encode breaks lines after 76 characters.
 		return appendAll(b, "to_jsonb(replace(encode(", col, ",'base64'),chr(10),''))")
@@ -59,6 +59,24 @@ func appendRangeExpr(b []byte, col, inUTC, zone, quote string) []byte {
 	b = append(b, "||','||"...)
 	b = bound(b, "upper")
 	return appendAll(b, "||CASE WHEN upper_inc(", col, ") THEN ']' ELSE ')' END) END")
+}
+
+// appendEither appends an expression that is right for a column of its own type
+// and for one that has been altered to the other type since its type was read.
+// The wrong form would give the time of another zone, without an error.
+func appendEither(b []byte, col, other string, forOther, own func(b []byte, col string) []byte) []byte {
+	b = appendAll(b, "CASE WHEN pg_typeof(", col, ")='", other, "'::regtype THEN ")
+	b = forOther(b, col)
+	b = own(append(b, " ELSE "...), col)
+	return append(b, " END"...)
+}
+
+func appendTimestampTZ(b []byte, col string) []byte {
+	return appendTimeExpr(b, col, col+"::timestamptz AT TIME ZONE 'UTC'", `Z`)
+}
+
+func appendTimestamp(b []byte, col string) []byte {
+	return appendTimeExpr(b, col, col+"::timestamp", ``)
 }
 
 // appendTimeExpr appends the form of a time; infinities and times before
