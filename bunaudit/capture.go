@@ -170,6 +170,7 @@ func (c *capture) query(ctx context.Context, text string) (*replay.Result, error
 	if err := ctx.Err(); err != nil {
 		return nil, &statementError{err}
 	}
+	c.unit.changed = true
 	rows, err := c.unit.conn.QueryContext(c.registry.dialect.patient(ctx), text)
 	if err == nil {
 		var result *replay.Result

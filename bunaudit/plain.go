@@ -67,6 +67,7 @@ func (c *capture) truncate(ctx context.Context) (*outcome, error) {
 
 // runPlain runs the statement as it is.
 func (c *capture) runPlain(ctx context.Context) (*outcome, error) {
+	c.unit.changed = true
 	if c.wantRows {
 		rows, err := c.unit.conn.QueryContext(ctx, c.text)
 		if err != nil {

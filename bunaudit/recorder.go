@@ -108,7 +108,7 @@ func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, erro
 		u.withdraw(ctx)
 		return nil, err
 	case errors.As(err, &own):
-		u.fail(ctx)
+		u.fail(ctx, own.err)
 		return nil, own.err
 	case err != nil:
 		u.rollback(ctx)

@@ -162,6 +162,7 @@ func (c *capture) undo(ctx context.Context) error {
 	if err := c.unit.exec(ctx, "ROLLBACK TO SAVEPOINT "+rehearsal); err != nil {
 		return &statementError{err}
 	}
+	c.unit.changed = false
 	return c.release(ctx)
 }
 

@@ -30,7 +30,10 @@ type unit struct {
 	poison bool
 	// aborts says that an error of a statement has ended the transaction that
 	// was joined, so that there is nothing left to undo.
-	aborts  bool
+	aborts bool
+	// changed says that a statement was sent that may have changed rows, and was
+	// not undone since.
+	changed bool
 	release func(broken bool)
 }
 
@@ -170,12 +173,17 @@ func (u *unit) rollback(ctx context.Context) {
 	u.release(failed != nil)
 }
 
-// fail ends the unit after the statement itself has failed. The caller's
-// transaction is left as the database has left it.
-func (u *unit) fail(ctx context.Context) {
-	if u.aborts {
+// fail ends the unit after the statement itself has failed with err. The
+// caller's transaction is left as the database has left it, unless the error is
+// none of the database's: where the context has ended, say, the statement may
+// have been carried out all the same, and must not be committed unrecorded.
+func (u *unit) fail(ctx context.Context, err error) {
+	if u.aborts && sqlState(err) != "" {
 		u.release(false)
 		return
+	}
+	if !u.changed {
+		u.poison = false
 	}
 	u.rollback(ctx)
 }
@@ -196,7 +204,7 @@ func (u *unit) try(ctx context.Context, fn func() error) error {
 	if err == nil {
 		return u.exec(ctx, "RELEASE SAVEPOINT "+name)
 	}
-	if own := (*statementError)(nil); u.aborts && errors.As(err, &own) {
+	if own := (*statementError)(nil); u.aborts && errors.As(err, &own) && sqlState(own.err) != "" {
 		return err // it ends the transaction, with the audit or without
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
@@ -206,6 +214,7 @@ func (u *unit) try(ctx context.Context, fn func() error) error {
 			return fmt.Errorf("%w (and undo: %w)", err, undo)
 		}
 	}
+	u.changed = false
 	return err
 }
 
