@@ -58,3 +58,32 @@ func TestActorIsZero(t *testing.T) {
 	assert.True(t, sink.Actor{}.IsZero())
 	assert.False(t, sink.Actor{OnBehalfOf: "7"}.IsZero())
 }
+
+// tabled is a sink whose events are rows of these tables.
+type tabled struct {
+	sink.Discard
+	tables  []sink.Table
+	commits *int
+}
+
+func (t tabled) EventTables() []sink.Table { return t.tables }
+
+func (t tabled) Committed(context.Context) { *t.commits++ }
+
+func TestTeeHasTheTablesOfAllItsSinksOrNone(t *testing.T) {
+	a, b := sink.Table{Name: "a"}, sink.Table{Schema: "s", Name: "b"}
+	of := func(sinks ...sink.Sink) []sink.Table {
+		s, ok := sink.Tee(sinks...).(sink.Tabled)
+		require.True(t, ok)
+		return s.EventTables()
+	}
+	assert.Equal(t, []sink.Table{a, b}, of(tabled{tables: []sink.Table{a}}, tabled{tables: []sink.Table{b}}))
+	assert.Empty(t, of(tabled{tables: []sink.Table{a}}, tabled{}), "one needs its Write called")
+	assert.Empty(t, of(tabled{tables: []sink.Table{a}}, sink.Discard{}))
+}
+
+func TestTeeTellsEverySinkThatListensOfACommit(t *testing.T) {
+	first, second := 0, 0
+	sink.Tee(tabled{commits: &first}, sink.Discard{}, tabled{commits: &second}).(sink.CommitListener).Committed(t.Context())
+	assert.Equal(t, []int{1, 1}, []int{first, second})
+}

@@ -24,7 +24,7 @@ type Sink struct {
 }
 
 var (
-	_ sink.Sink    = (*Sink)(nil)
+	_ sink.Tabled  = (*Sink)(nil)
 	_ sink.Checker = (*Sink)(nil)
 )
 
@@ -117,6 +117,15 @@ func (s *Sink) write(ctx context.Context, tx sink.Tx, events []sink.Event) error
 		})
 	}
 	return s.explain(withContext(ctx, err))
+}
+
+// EventTables implements [sink.Tabled]. With [WithDB] there are none: the table
+// is in another database than the change.
+func (s *Sink) EventTables() []sink.Table {
+	if s.db != nil {
+		return nil
+	}
+	return []sink.Table{sink.Table(s.table)}
 }
 
 // database returns the database whose dialect and hooks the statements have.
