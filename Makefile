@@ -2,7 +2,7 @@
 # A server of yours is used instead where BUNAUDIT_TEST_POSTGRES or BUNAUDIT_TEST_MARIADB names it: see compose.yaml.
 
 # What to change on the command line, as in: make test SERVERS="-pg 18 -mariadb"
-SERVERS ?= -pg 15
+SERVERS ?= -pg 15 -mariadb
 FOR     ?= 30s
 BENCH   ?= .
 
@@ -58,7 +58,7 @@ examples: $(SERVER) ## Run every program in examples/: each ends by itself, with
 in-examples:
 	go run -C tools ./examples ..
 
-services-up: $(SERVER) ## Start SERVERS="-pg 15" in the background, and print the variables to export
+services-up: $(SERVER) ## Start SERVERS="-pg 15 -mariadb" in the background, and print the variables to export
 	@$(SERVER) up $(SERVERS)
 
 services-down: $(SERVER) ## Stop what services-up started

@@ -37,7 +37,7 @@ func typical(n int) sink.Event {
 // BenchmarkWrite measures the time of a Write in a transaction of its own, and
 // what an event takes on disk with all indexes.
 func BenchmarkWrite(b *testing.B) {
-	for _, backend := range []string{testdb.SQLite, testdb.Postgres} {
+	for _, backend := range []string{testdb.SQLite, testdb.Postgres, testdb.MariaDB} {
 		for _, size := range []int{1, 100} {
 			b.Run(fmt.Sprintf("%s/events=%d", backend, size), func(b *testing.B) {
 				db := testdb.New(b, backend)
@@ -63,8 +63,13 @@ func BenchmarkWrite(b *testing.B) {
 func diskSize(b *testing.B, db *testdb.DB) int64 {
 	b.Helper()
 	var size int64
-	if db.Backend == testdb.Postgres {
+	switch db.Backend {
+	case testdb.Postgres:
 		require.NoError(b, db.NewRaw("SELECT pg_total_relation_size('audit_events')").Scan(b.Context(), &size))
+		return size
+	case testdb.MariaDB:
+		require.NoError(b, db.NewRaw("SELECT file_size FROM information_schema.innodb_sys_tablespaces WHERE name = ?",
+			db.Schema+"/audit_events").Scan(b.Context(), &size))
 		return size
 	}
 	_, err := db.ExecContext(b.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -30,7 +30,7 @@
 //
 // # Limits
 //
-// PostgreSQL and SQLite. The order of seq between transactions is the order of
+// PostgreSQL, MariaDB, MySQL and SQLite. The order of seq between transactions is the order of
 // writing, not of committing: a reader that polls for seq above the last one
 // that it saw can miss a transaction that commits late. With [WithDB] events
 // and changes no longer commit together. The table grows by about 0.7 kB an

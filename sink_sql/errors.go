@@ -45,10 +45,19 @@ func isNoTable(err error) bool {
 		code = pgdriver.Field('C')
 	case errors.As(err, &pgx):
 		code = pgx.SQLState()
-	default: // SQLite has one code for every error in a statement's text
+	default:
+		// SQLite has one code for every error in a statement's text, and MySQL's driver
+		// has its codes in a field.
 		text := err.Error()
-		return strings.Contains(text, "no such table") || strings.Contains(text, "has no column named") ||
-			strings.Contains(text, "no such column") || strings.Contains(text, "unknown database")
+		for _, known := range []string{
+			"no such table", "has no column named", "no such column", "unknown database",
+			"Error 1146 ", "Error 1054 ", "Error 1049 ", // MySQL: no such table, column, database
+		} {
+			if strings.Contains(text, known) {
+				return true
+			}
+		}
+		return false
 	}
 	switch code {
 	case "42P01", "42703", "3F000": // undefined table, column, schema

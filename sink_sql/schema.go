@@ -2,6 +2,7 @@ package sqlsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/uptrace/bun"
@@ -16,7 +17,8 @@ import (
 // several programs that start at the same time. It never alters a table.
 //
 // db is the database that holds the table: the audited one, or that of
-// [WithDB]. It may be a [bun.Tx].
+// [WithDB]. It may be a [bun.Tx], except on MariaDB and MySQL, where creating
+// anything would commit it: there that is an error, and nothing is done.
 func (s *Sink) CreateTable(ctx context.Context, db bun.IDB) error {
 	if err := s.execAll(ctx, db, s.table.Create); err != nil {
 		return fmt.Errorf("sqlsink: create table: %w", err)
@@ -58,7 +60,8 @@ func (s *Sink) add(ms *migrate.Migrations, register func(*migrate.Migrations, *S
 	}
 }
 
-// execAll runs the statements of a dialect in one transaction.
+// execAll runs the statements of a dialect in one transaction, where the
+// database can do that.
 func (s *Sink) execAll(ctx context.Context, db bun.IDB, ddl func(eventrow.Dialect) ([]string, error)) error {
 	stmts, err := ddl(db.Dialect())
 	if err != nil {
@@ -70,13 +73,21 @@ func (s *Sink) execAll(ctx context.Context, db bun.IDB, ddl func(eventrow.Dialec
 		// version of this package.
 		stmts = append([]string{"SELECT pg_advisory_xact_lock(7237980812453)"}, stmts...)
 	}
-	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		for _, stmt := range stmts {
-			// As an argument, the text is not searched for placeholders.
-			if _, err := tx.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
-				return err
-			}
+	if db.Dialect().Name() == dialect.MySQL {
+		if _, open := db.(bun.Tx); open {
+			return errors.New("on MariaDB and MySQL it would commit the transaction: give it the *bun.DB")
 		}
-		return nil
-	})
+		return run(ctx, db, stmts)
+	}
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, stmts) })
+}
+
+func run(ctx context.Context, db bun.IDB, stmts []string) error {
+	for _, stmt := range stmts {
+		// As an argument, the text is not searched for placeholders.
+		if _, err := db.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -56,7 +56,8 @@ func Table(name string) Option {
 
 // Schema sets the schema that the table is in, by default none: PostgreSQL then
 // takes the first of the connection's search_path. [Sink.CreateTable] creates
-// the schema where it is missing. On SQLite it is the name under which a
+// the schema where it is missing. On MariaDB and MySQL it is the name of a
+// database, by default the connection's. On SQLite it is the name under which a
 // database was attached, to every connection of the pool.
 func Schema(name string) Option {
 	return func(s *Sink) { s.table.Schema = name }

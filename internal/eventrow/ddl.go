@@ -57,9 +57,43 @@ const (
   "trace_id"     TEXT,
   "span_id"      TEXT
 )`
+
+	// The indexes are a part of the statement, since MySQL can't ask whether one
+	// is there. Every text has a type that holds it whatever its length, because a
+	// server that isn't strict would cut it without an error; so the indexes are of
+	// prefixes. Each ends with seq, as all do in InnoDB. The time is text because a
+	// datetime has no zone: what a driver makes of it depends on its settings.
+	mysqlTable = `CREATE TABLE IF NOT EXISTS {table} (
+  "seq"          bigint   NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  "id"           char(36) NOT NULL UNIQUE,
+  "time"         char(27) NOT NULL,
+  "op"           longtext NOT NULL,
+  "statement"    longtext,
+  "table_name"   longtext NOT NULL,
+  "model"        longtext,
+  "key"          longtext,
+  "old_key"      longtext,
+  "changes"      longtext,
+  "actor_id"     longtext,
+  "actor_type"   longtext,
+  "actor_name"   longtext,
+  "on_behalf_of" longtext,
+  "reason"       longtext,
+  "meta"         longtext,
+  "tx"           char(36) NOT NULL,
+  "soft"         boolean  NOT NULL DEFAULT false,
+  "trace_id"     longtext,
+  "span_id"      longtext,
+  INDEX {key_idx} ("table_name"(64), "key"(255)),
+  INDEX {old_key_idx} ("old_key"(255)),
+  INDEX {actor_idx} ("actor_id"(64), "time"),
+  INDEX {time_idx} ("time"),
+  INDEX {tx_idx} ("tx")
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`
 )
 
-// indexes are those of every dialect, by the end of their names.
+// indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL has
+// the same ones.
 func indexes() []struct{ suffix, columns string } {
 	return []struct{ suffix, columns string }{
 		{"key", `("table_name", "key", "seq")`},
@@ -71,7 +105,7 @@ func indexes() []struct{ suffix, columns string } {
 }
 
 // Create returns the statements that create what is missing of the schema
-// (PostgreSQL), the table and its indexes.
+// (PostgreSQL, MySQL), the table and its indexes.
 func (t Table) Create(d Dialect) ([]string, error) {
 	var stmts []string
 	switch d.Name() {
@@ -92,17 +126,30 @@ func (t Table) Create(d Dialect) ([]string, error) {
 			stmts = append(stmts, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s",
 				Table{t.Schema, t.index(x.suffix)}.quoted(d), quote(d, t.Name), x.columns))
 		}
+	case dialect.MySQL:
+		if t.Schema != "" {
+			stmts = append(stmts, "CREATE SCHEMA IF NOT EXISTS "+quote(d, t.Schema))
+		}
+		stmts = append(stmts, t.createMySQL(d))
 	default:
 		return nil, unsupported(d)
 	}
 	return stmts, nil
 }
 
+func (t Table) createMySQL(d Dialect) string {
+	names := []string{`"`, "`", "{table}", t.quoted(d)}
+	for _, x := range indexes() {
+		names = append(names, "{"+x.suffix+"_idx}", quote(d, t.index(x.suffix)))
+	}
+	return strings.NewReplacer(names...).Replace(mysqlTable)
+}
+
 // Drop returns the statements that drop the table with its indexes. A schema is
 // left alone: others may use it.
 func (t Table) Drop(d Dialect) ([]string, error) {
 	switch d.Name() {
-	case dialect.PG, dialect.SQLite:
+	case dialect.PG, dialect.SQLite, dialect.MySQL:
 		return []string{"DROP TABLE IF EXISTS " + t.quoted(d)}, nil
 	default:
 		return nil, unsupported(d)
@@ -123,5 +170,5 @@ func quote(d Dialect, name string) string {
 }
 
 func unsupported(d Dialect) error {
-	return fmt.Errorf("the dialect %s is not supported: use PostgreSQL or SQLite", d.Name())
+	return fmt.Errorf("the dialect %s is not supported: use PostgreSQL, SQLite or MySQL", d.Name())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/dialect/mysqldialect"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 
@@ -25,7 +26,7 @@ func schemaDoc(t *testing.T) string {
 func TestDocShowsTheDDLOfEachDialect(t *testing.T) {
 	doc := schemaDoc(t)
 	table := eventrow.Table{Name: "audit_events"}
-	for name, d := range map[string]eventrow.Dialect{"PostgreSQL": pgdialect.New(), "SQLite": sqlitedialect.New()} {
+	for name, d := range map[string]eventrow.Dialect{"PostgreSQL": pgdialect.New(), "SQLite": sqlitedialect.New(), "MariaDB and MySQL": mysqldialect.New()} {
 		t.Run(name, func(t *testing.T) {
 			stmts, err := table.Create(d)
 			require.NoError(t, err)
@@ -46,15 +47,15 @@ func TestDocDescribesEachColumn(t *testing.T) {
 	}
 }
 
-type mysql struct{}
+type oracle struct{}
 
-func (mysql) Name() dialect.Name { return dialect.MySQL }
-func (mysql) IdentQuote() byte   { return '`' }
+func (oracle) Name() dialect.Name { return dialect.Oracle }
+func (oracle) IdentQuote() byte   { return '"' }
 
 func TestDialectWithoutDDLIsAnError(t *testing.T) {
 	table := eventrow.Table{Name: "a"}
-	_, err := table.Create(mysql{})
-	require.EqualError(t, err, "the dialect mysql is not supported: use PostgreSQL or SQLite")
-	_, err = table.Drop(mysql{})
-	require.EqualError(t, err, "the dialect mysql is not supported: use PostgreSQL or SQLite")
+	_, err := table.Create(oracle{})
+	require.EqualError(t, err, "the dialect oracle is not supported: use PostgreSQL, SQLite or MySQL")
+	_, err = table.Drop(oracle{})
+	require.EqualError(t, err, "the dialect oracle is not supported: use PostgreSQL, SQLite or MySQL")
 }

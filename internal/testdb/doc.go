@@ -18,6 +18,9 @@
 //     with a sentence that says how to run it, or fails where
 //     BUNAUDIT_TEST_REQUIRE is set to anything: so that `make test` can't pass
 //     without the servers that it promises.
+//   - "mariadb" runs under the same conditions where BUNAUDIT_TEST_MARIADB holds
+//     the data source name of a server, in a database that is created for the
+//     test and dropped after it.
 //
 // # Guarantees
 //

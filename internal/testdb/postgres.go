@@ -26,6 +26,7 @@ func openPostgres(t testing.TB) *DB {
 	}
 	schema := "bunaudit_" + randomHex()
 	db := &DB{Backend: Postgres, Schema: schema, DSN: postgresDSN(t, server, schema)}
+	db.drop = func(t testing.TB, name string) { dropSchema(t, server, name) }
 	db.open = func() *bun.DB {
 		return bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(db.DSN))), pgdialect.New())
 	}
@@ -41,19 +42,6 @@ func openPostgres(t testing.TB) *DB {
 		})
 	}
 	return db
-}
-
-// NewSchema returns the name of a schema that doesn't exist yet and that is
-// dropped, where the test has created it, when the test ends. It skips the test
-// on databases without schemas.
-func (db *DB) NewSchema(t testing.TB) string {
-	t.Helper()
-	if db.Schema == "" {
-		t.Skipf("%s has no schemas", db.Backend)
-	}
-	name := "bunaudit_" + randomHex()
-	dropSchema(t, os.Getenv(postgresEnv), name)
-	return name
 }
 
 func createSchema(t testing.TB, server, schema string) {

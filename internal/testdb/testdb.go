@@ -12,6 +12,7 @@ import (
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
+	MariaDB  = "mariadb"
 )
 
 // requireEnv makes a missing server a failure instead of a skip.
@@ -30,6 +31,7 @@ func backends() []backend {
 	return []backend{
 		{SQLite, openSQLite},
 		{Postgres, openPostgres},
+		{MariaDB, openMariaDB},
 	}
 }
 
@@ -38,7 +40,10 @@ func backends() []backend {
 func Run(t *testing.T, body func(t *testing.T, db *DB)) {
 	t.Helper()
 	for _, b := range backends() {
-		t.Run(b.name, func(t *testing.T) { body(t, b.open(t)) })
+		t.Run(b.name, func(t *testing.T) {
+			skipPending(t, b.name)
+			body(t, b.open(t))
+		})
 	}
 }
 
@@ -61,20 +66,34 @@ type DB struct {
 	// DB is a pool without hooks and without a limit of connections.
 	*bun.DB
 
-	// Backend is the kind of database: SQLite or Postgres.
+	// Backend is the kind of database: SQLite, Postgres or MariaDB.
 	Backend string
 
 	// DSN opens the same database through the driver that its kind uses here,
-	// sqliteshim or pgdriver. The PostgreSQL one names the test's schema as the
-	// search path of each connection.
+	// sqliteshim, pgdriver or go-sql-driver/mysql. The PostgreSQL one names the
+	// test's schema as the search path of each connection.
 	DSN string
 
-	// Schema is the test's own schema, or "" where the kind of database has
-	// none.
+	// Schema is the test's own schema, which MariaDB calls a database, or ""
+	// where the kind of database has none.
 	Schema string
 
 	open func() *bun.DB
 	kill func(t testing.TB)
+	drop func(t testing.TB, schema string) // when the test ends
+}
+
+// NewSchema returns the name of a schema that doesn't exist yet and that is
+// dropped, where the test has created it, when the test ends. It skips the test
+// on databases without schemas.
+func (db *DB) NewSchema(t testing.TB) string {
+	t.Helper()
+	if db.Schema == "" {
+		t.Skipf("%s has no schemas", db.Backend)
+	}
+	name := "bunaudit_" + randomHex()
+	db.drop(t, name)
+	return name
 }
 
 // Open returns a second pool on the same database: another program's view of

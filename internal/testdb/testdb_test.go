@@ -99,7 +99,7 @@ func TestNewSchemaIsDroppedAfterTheTest(t *testing.T) {
 		if name == "" {
 			t.Skip("no schemas")
 		}
-		n, err := db.NewSelect().Table("pg_namespace").Where("nspname = ?", name).Count(t.Context())
+		n, err := db.NewSelect().Table("information_schema.schemata").Where("schema_name = ?", name).Count(t.Context())
 		require.NoError(t, err)
 		assert.Zero(t, n)
 	})
@@ -113,16 +113,21 @@ func TestMissingServer(t *testing.T) {
 		want    string
 		fails   bool
 	}{
-		"is a skip that says what to do":          {want: "--- SKIP: TestOpenWithLimitsThePool/postgres"},
-		"is a failure where servers are required": {require: "1", want: "--- FAIL: TestOpenWithLimitsThePool/postgres", fails: true},
+		"is a skip that says what to do":          {want: "--- SKIP: TestOpenWithLimitsThePool/"},
+		"is a failure where servers are required": {require: "1", want: "--- FAIL: TestOpenWithLimitsThePool/", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOpenWithLimitsThePool$", "-test.v")
-			cmd.Env = append(os.Environ(), "BUNAUDIT_TEST_POSTGRES=", "BUNAUDIT_TEST_REQUIRE="+tt.require)
+			cmd.Env = append(os.Environ(), "BUNAUDIT_TEST_POSTGRES=", "BUNAUDIT_TEST_MARIADB=", "BUNAUDIT_TEST_REQUIRE="+tt.require)
 			out, err := cmd.CombinedOutput()
 			assert.Equal(t, tt.fails, err != nil)
-			assert.Contains(t, string(out), tt.want)
-			assert.Contains(t, string(out), "BUNAUDIT_TEST_POSTGRES is not set: give it the URL")
+			for backend, sentence := range map[string]string{
+				testdb.Postgres: "BUNAUDIT_TEST_POSTGRES is not set: give it the URL",
+				testdb.MariaDB:  "BUNAUDIT_TEST_MARIADB is not set: give it the data source name",
+			} {
+				assert.Contains(t, string(out), tt.want+backend)
+				assert.Contains(t, string(out), sentence)
+			}
 		})
 	}
 }
