@@ -27,7 +27,7 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 	switch c.stmt.Verb {
 	case sqltext.Insert:
 		if isRehearsed(c.stmt) {
-			return c.rehearsed(ctx)
+			return c.upsert(ctx)
 		}
 		return c.insert(ctx)
 	case sqltext.Merge:
@@ -120,7 +120,7 @@ func (c *capture) delete(ctx context.Context) (*outcome, error) {
 
 func (c *capture) update(ctx context.Context) (*outcome, error) {
 	joins := !c.stmt.From.Empty()
-	if joins && c.registry.dialect.snapshots() && !changesIdentity(c.plan, c.stmt) {
+	if joins && c.registry.dialect.snapshots() && c.columns.relation != remote && !changesIdentity(c.plan, c.stmt) {
 		return c.joinedUpdate(ctx)
 	}
 	if claim := c.registry.dialect.claim(c.target(), c.plan); claim != "" {
@@ -234,7 +234,7 @@ func fateOf(v driver.Value) fate {
 // split takes the columns that we added to the RETURNING clause off the result.
 func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 	ours := c.columns.width()
-	told := c.fate() != ""
+	told := c.returnsFate()
 	if told {
 		ours++
 	}

@@ -28,7 +28,17 @@ type columns struct {
 	// isModels says that the table, which the statement names with a schema, is
 	// the one that the model means without.
 	isModels bool
+	relation relation
 }
+
+// relation is what stands behind a table's name, as far as the capture differs.
+type relation uint8
+
+const (
+	ordinary    relation = iota
+	partitioned          // an INSERT says nothing of the versions of its rows
+	remote               // a view or a foreign table: no statement does
+)
 
 // column is an expression to select: what stands before and after the
 // qualified name of the column.

@@ -24,6 +24,8 @@ type images struct {
 	asked map[string]bool
 }
 
+var errSameKey = errors.New("two rows have the same key, so that they can't be told apart")
+
 // oldImages reads and locks the rows that the update is going to change.
 func (c *capture) oldImages(ctx context.Context) (*images, error) {
 	m, err := c.read(ctx, c.selectOld())
@@ -61,7 +63,7 @@ func (c *capture) read(ctx context.Context, text string) (*images, error) {
 		key := id.mapKey()
 		if _, again := m.byIdentity[key]; again {
 			if c.stmt.From.Empty() {
-				return nil, c.notRecorded("", errors.New("two rows have the same key, so that they can't be told apart"))
+				return nil, c.notRecorded("", errSameKey)
 			}
 			continue // a join may find a row more than once; it is updated once
 		}

@@ -92,8 +92,7 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 		return nil, fmt.Errorf("%w %s", errNoTable, table)
 	}
 	c := layOut(pl.model)
-	const same = "SELECT COALESCE(to_regclass(?) = to_regclass(?), false)"
-	if err := bun.NewRawQuery(u.db, same, table, string(pl.model.Bun.SQLName)).Conn(u.conn).Scan(ctx, &c.isModels); err != nil {
+	if err := p.loadRelation(ctx, u, c, table, string(pl.model.Bun.SQLName)); err != nil {
 		return nil, err
 	}
 	for _, f := range pl.model.Identity {
@@ -124,6 +123,25 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 		})
 	}
 	return c, nil
+}
+
+// loadRelation finds out what the statement's table is, and whether it is the
+// model's.
+func (postgres) loadRelation(ctx context.Context, u *unit, c *columns, table, models string) error {
+	const query = "SELECT COALESCE(oid = to_regclass(?), false), relkind FROM pg_class WHERE oid = to_regclass(?)"
+	var kind string
+	if err := bun.NewRawQuery(u.db, query, models, table).Conn(u.conn).Scan(ctx, &c.isModels, &kind); err != nil {
+		return err
+	}
+	switch kind {
+	case "r":
+		c.relation = ordinary
+	case "p":
+		c.relation = partitioned
+	default:
+		c.relation = remote
+	}
+	return nil
 }
 
 // errNoTable says that the table that a statement names isn't there.

@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/sink"
 )
 
 // An upsert or a MERGE, or an UPDATE that joins, does not say beforehand which rows it will find. So it is
@@ -97,6 +98,11 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 	if err != nil {
 		return nil, false, err
 	}
+	if c.readsFate() {
+		if err := c.readFates(ctx, rows); err != nil {
+			return nil, false, err
+		}
+	}
 	fresh, strange := 0, false
 	for _, row := range rows {
 		key := row.identity.mapKey()
@@ -109,6 +115,10 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 		case row.fate == rowDeleted:
 			out.changes = append(out.changes, rowChange{old: row.image})
 			continue
+		case row.fate == rowInserted && found && c.stmt.Verb == sqltext.Insert:
+			return nil, false, c.notRecorded(sink.Insert, errSameKey)
+		case row.fate == rowInserted: // a MERGE may have deleted one of that key before
+			old = nil
 		case !found && (row.fate == rowFound || c.stmt.Verb == sqltext.Update):
 			return nil, true, nil
 		}
@@ -127,6 +137,27 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 	return out, false, c.resultOf(ctx, out)
 }
 
+// readFates reads what became of the rows, where RETURNING could not say it.
+func (c *capture) readFates(ctx context.Context, rows []located) error {
+	result := &rowsInMemory{}
+	err := bun.NewRawQuery(c.db, "?", bun.Safe(c.selectFate(rows))).Conn(c.unit.conn).Scan(ctx, result)
+	if err != nil {
+		return &statementError{err}
+	}
+	fates := make(map[string]fate, len(result.Rows))
+	for _, values := range result.Rows {
+		id, err := c.columns.identityOf(values)
+		if err != nil {
+			return c.notRecorded("", err)
+		}
+		fates[id.mapKey()] = fateOf(values[len(values)-1])
+	}
+	for i := range rows {
+		rows[i].fate = fates[rows[i].identity.mapKey()]
+	}
+	return nil
+}
+
 // countRows counts the rows of the table.
 func (c *capture) countRows(ctx context.Context) (n int, err error) {
 	err = bun.NewRawQuery(c.db, "SELECT count(*) FROM ?", bun.Safe(c.tableName())).Conn(c.unit.conn).Scan(ctx, &n)
@@ -134,6 +165,15 @@ func (c *capture) countRows(ctx context.Context) (n int, err error) {
 		return 0, &statementError{err}
 	}
 	return n, nil
+}
+
+// upsert records an INSERT that updates the rows that are there.
+func (c *capture) upsert(ctx context.Context) (*outcome, error) {
+	if c.columns.relation == remote {
+		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
+			Reason: "the table is a view or a foreign table, of which the database does not say whether a row was there"}
+	}
+	return c.rehearsed(ctx)
 }
 
 // merge records a MERGE: as one that is rehearsed, where the database can say

@@ -1,5 +1,7 @@
 package bunaudit
 
+import "github.com/sqlaudit/bun/internal/sqltext"
+
 // tableName is the table as the statement names it, without ONLY or alias.
 func (c *capture) tableName() string { return c.stmt.TargetText.In(c.text) }
 
@@ -51,19 +53,26 @@ func (c *capture) appendReturning(b []byte) []byte {
 	}
 	qualifier := c.registry.dialect.inReturning(c.qualifier())
 	b = c.columns.appendList(b, qualifier)
-	if told := c.fate(); told != "" {
-		b = append(append(b, ", "...), told...)
+	if c.returnsFate() {
+		b = append(append(b, ", "...), c.fate()...)
 	}
 	return b
 }
 
-// fate is the expression of a RETURNING clause with which our columns end where
-// the database can say what became of the row.
+// fate is the expression that says what became of a row, where the database can.
 func (c *capture) fate() string {
 	if !isRehearsed(c.stmt) {
 		return ""
 	}
 	return c.registry.dialect.fate(c.stmt.Verb, c.qualifier())
+}
+
+// returnsFate reports whether our columns in the RETURNING clause end with fate.
+func (c *capture) returnsFate() bool { return c.fate() != "" && !c.readsFate() }
+
+// readsFate reports whether fate has to be selected after the statement.
+func (c *capture) readsFate() bool {
+	return c.columns.relation == partitioned && c.stmt.Verb == sqltext.Insert
 }
 
 // selectByIdentity selects and locks the rows of these identities.
@@ -72,6 +81,21 @@ func (c *capture) selectByIdentity(rows []identity) string {
 	b := append(c.columns.appendList([]byte("SELECT "), qualifier), " FROM "+c.target()+" WHERE "...)
 	b = d.in(b, c.columns.identityNames(qualifier), rows)
 	return string(append(b, d.lock(qualifier, false)...))
+}
+
+// selectFate selects the identities of these rows, and what became of them.
+func (c *capture) selectFate(rows []located) string {
+	d, qualifier := c.registry.dialect, c.qualifier()
+	ids := make([]identity, len(rows))
+	for i, row := range rows {
+		ids[i] = row.identity
+	}
+	b := []byte("SELECT ")
+	for _, col := range c.columns.identity {
+		b = append(col.expr(b, qualified(qualifier, col.name)), ", "...)
+	}
+	b = append(b, c.fate()+" FROM "+c.target()+" WHERE "...)
+	return string(d.in(b, c.columns.identityNames(qualifier), ids))
 }
 
 func (c *capture) selectOld() string {
