@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 
+	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -59,9 +60,12 @@ func (q *Query[M]) Reason(reasons ...string) *Query[M] {
 // Meta keeps what has this value under this key in its meta data. Called again,
 // both must be there.
 func (q *Query[M]) Meta(key, value string) *Query[M] {
-	if q.onPostgres() {
+	switch q.dialect() {
+	case dialect.PG:
 		q.where("e.meta ->> ? = ?", key, value)
-	} else {
+	case dialect.MySQL: // binary, or neither case nor spaces at the end would count
+		q.where("JSON_UNQUOTE(JSON_EXTRACT(e.meta, ?)) = CAST(? AS BINARY)", member(key), value)
+	default:
 		q.where("EXISTS (SELECT 1 FROM json_each(e.meta) AS m WHERE m.key = ? AND m.value = ?)", key, value)
 	}
 	return q
@@ -95,9 +99,16 @@ func (q *query) whereText(column string, values []string) {
 	}
 }
 
-func (q *query) onPostgres() bool {
-	return q.err == nil && q.db.Dialect().Name() == dialect.PG
+// dialect is [dialect.Invalid] where the query can't be run anyway.
+func (q *query) dialect() dialect.Name {
+	if q.err != nil {
+		return dialect.Invalid
+	}
+	return q.db.Dialect().Name()
 }
+
+// member is MySQL's path to a member of an object.
+func member(name string) string { return "$." + eventrow.Member(name) }
 
 // column finds a column by its name or its name in Go.
 func (q *query) column(name string) (string, bool) {
@@ -143,10 +154,28 @@ func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
 	if q.fields == nil {
 		return sel
 	}
-	if q.onPostgres() {
+	switch q.dialect() {
+	case dialect.PG:
 		return sel.Where("EXISTS (SELECT 1 FROM jsonb_object_keys(e.changes) AS f(name) WHERE f.name IN (?))", bun.In(q.fields))
+	case dialect.MySQL:
+		return whereMembers(sel, q.fields)
+	default:
+		return sel.Where("EXISTS (SELECT 1 FROM json_each(e.changes) AS f WHERE f.key IN (?))", bun.In(q.fields))
 	}
-	return sel.Where("EXISTS (SELECT 1 FROM json_each(e.changes) AS f WHERE f.key IN (?))", bun.In(q.fields))
+}
+
+// whereMembers keeps the events with a change of one of the fields. MariaDB reads
+// no JSON that is nested deeper than 32 levels, and then says NULL: there the text
+// has to do, which may keep an event in whose values another field has the name.
+func whereMembers(sel *bun.SelectQuery, fields []string) *bun.SelectQuery {
+	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+		sel = sel.Where("1 = 0")
+		for _, f := range fields {
+			text := eventrow.Member(f) + ":{"
+			sel = sel.WhereOr("COALESCE(JSON_CONTAINS_PATH(e.changes, 'one', ?), LOCATE(?, e.changes) > 0)", member(f), text)
+		}
+		return sel
+	})
 }
 
 func isUUID(s string) bool {

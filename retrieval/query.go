@@ -91,9 +91,9 @@ func newQuery(db bun.IDB, name string) query {
 		return q
 	}
 	switch d := db.Dialect().Name(); d {
-	case dialect.PG, dialect.SQLite:
+	case dialect.PG, dialect.SQLite, dialect.MySQL:
 	default:
-		q.fail(fmt.Errorf("retrieval: the dialect %s is not supported: use PostgreSQL or SQLite", d))
+		q.fail(fmt.Errorf("retrieval: the dialect %s is not supported: use PostgreSQL, SQLite, MariaDB or MySQL", d))
 	}
 	return q
 }

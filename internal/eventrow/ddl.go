@@ -62,7 +62,9 @@ const (
 	// is there. Every text has a type that holds it whatever its length, because a
 	// server that isn't strict would cut it without an error; so the indexes are of
 	// prefixes. Each ends with seq, as all do in InnoDB. The time is text because a
-	// datetime has no zone: what a driver makes of it depends on its settings.
+	// datetime has no zone: what a driver makes of it depends on its settings. The
+	// collation, whose name only comments can choose by server, is the one that
+	// compares byte by byte without ignoring spaces at the end.
 	mysqlTable = `CREATE TABLE IF NOT EXISTS {table} (
   "seq"          bigint   NOT NULL AUTO_INCREMENT PRIMARY KEY,
   "id"           char(36) NOT NULL UNIQUE,
@@ -89,7 +91,7 @@ const (
   INDEX {actor_idx} ("actor_id"(64), "time"),
   INDEX {time_idx} ("time"),
   INDEX {tx_idx} ("tx")
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=/*!80017 utf8mb4_0900_bin *//*M!100200 utf8mb4_nopad_bin */`
 )
 
 // indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL has

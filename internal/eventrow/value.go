@@ -120,10 +120,21 @@ func encodeMap[V any](m map[string]V) (JSON, error) {
 	if len(m) == 0 {
 		return nil, nil
 	}
+	return encode(m)
+}
+
+// Member returns the name of a member in the form that it has in the JSON of a
+// row, with its quotes.
+func Member(name string) string {
+	b, _ := encode(name) // a string can be encoded
+	return string(b)
+}
+
+func encode(v any) (JSON, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(m); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
 	b := buf.Bytes()
