@@ -1,19 +1,20 @@
-// Server starts the database servers that the tests need, on a machine that has none, and stops them.
+// Server starts the database servers, and the Kafka broker, that the tests need, on a machine that has none, and stops them.
 //
-//	server run [-pg 15] [-mariadb] -- go test ./...   start, run the command, stop, exit as the command did
-//	server up [-state .services] [-pg 15] [-mariadb]  start in the background and print the variables to export
-//	server down [-state .services]                    stop what up started
+//	server run [-pg 15] [-mariadb] [-kafka] -- go test ./...   start, run the command, stop, exit as the command did
+//	server up [-state .services] [-pg 15] [-mariadb] [-kafka]  start in the background and print the variables to export
+//	server down [-state .services]                             stop what up started
 //
 // The tests find a server by an environment variable, which run sets for its command:
 //
 //	BUNAUDIT_TEST_POSTGRES   postgres://user:password@127.0.0.1:port/postgres?sslmode=disable
 //	BUNAUDIT_TEST_MARIADB    user:password@tcp(127.0.0.1:port)/bunaudit
+//	BUNAUDIT_TEST_KAFKA      127.0.0.1:port
 //
 // A variable that is set already names a server of yours: it is used, and none is started in its place.
 //
 // Each server gets a new data directory, a free port on the loopback interface, a random password and its default
 // settings, except that it need not survive a power cut (fsync is off, unless -fsync is given) and takes 200 connections. It is a child of this
-// command, is stopped by its process id, and leaves nothing behind but the cached download. Servers refuse to run as
+// command, is stopped by its process id, and leaves nothing behind but the cached download. Databases refuse to run as
 // root, so for root they run as the user nobody.
 //
 // Limits: Linux and macOS. A SIGKILL of this command stops the servers on Linux only, and leaves their directory in the

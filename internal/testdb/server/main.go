@@ -15,8 +15,8 @@ import (
 )
 
 const usage = `usage:
-  server run  [-pg 15|none] [-mariadb] [-fsync] -- command [argument ...]
-  server up   [-pg 15|none] [-mariadb] [-fsync] [-state directory]
+  server run  [-pg 15|none] [-mariadb] [-kafka] [-fsync] -- command [argument ...]
+  server up   [-pg 15|none] [-mariadb] [-kafka] [-fsync] [-state directory]
   server down [-state directory]
 `
 
@@ -42,6 +42,7 @@ func command(args []string) (code int, err error) {
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flags.StringVar(&want.postgres, "pg", "15", "")
 	flags.BoolVar(&want.mariadb, "mariadb", false, "")
+	flags.BoolVar(&want.kafka, "kafka", false, "")
 	flags.BoolVar(&want.fsync, "fsync", false, "")
 	state := flags.String("state", ".services", "")
 	if err := flags.Parse(args); err != nil {

@@ -55,10 +55,10 @@ func startMariaDB(ctx context.Context, fsync bool) (_ *server, err error) {
 	if fsync {
 		flush = "1"
 	}
-	return s, s.launch(ctx, "mysql", daemon, func(port int) []string {
+	return s, s.launch(ctx, pings("mysql"), daemon, func(port int) ([]string, error) {
 		return []string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + strconv.Itoa(port),
 			"--socket=" + filepath.Join(data, "socket"), "--pid-file=" + filepath.Join(data, "pid"), "--init-file=" + setup,
-			"--skip-name-resolve", "--max-connections=200", "--innodb-flush-log-at-trx-commit=" + flush}
+			"--skip-name-resolve", "--max-connections=200", "--innodb-flush-log-at-trx-commit=" + flush}, nil
 	}, func(port int) string {
 		return fmt.Sprintf("bunaudit:%s@tcp(127.0.0.1:%d)/bunaudit", password, port)
 	})
@@ -78,9 +78,14 @@ func installMariaDB(ctx context.Context) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
 		return errors.New("MariaDB is missing, and only root on Debian has it installed from here: " + otherwise)
 	}
+	return aptInstall(ctx, otherwise, "mariadb-server-core", "mariadb-client-core")
+}
+
+// aptInstall installs packages of Debian. The error says what can be done instead.
+func aptInstall(ctx context.Context, otherwise string, packages ...string) error {
 	for _, args := range [][]string{
 		{"update", "-q"},
-		{"install", "-q", "-y", "--no-install-recommends", "mariadb-server-core", "mariadb-client-core"},
+		append([]string{"install", "-q", "-y", "--no-install-recommends"}, packages...),
 	} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

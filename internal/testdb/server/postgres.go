@@ -64,9 +64,9 @@ func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, 
 		"--pwfile="+passwordFile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"); err != nil {
 		return nil, err
 	}
-	return s, s.launch(ctx, "postgres", filepath.Join(binaries, "bin", "postgres"), func(port int) []string {
+	return s, s.launch(ctx, pings("postgres"), filepath.Join(binaries, "bin", "postgres"), func(port int) ([]string, error) {
 		return []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=" + strconv.FormatBool(fsync)}
+			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=" + strconv.FormatBool(fsync)}, nil
 	}, func(port int) string {
 		return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
 	})

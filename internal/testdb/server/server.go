@@ -22,6 +22,7 @@ import (
 type wanted struct {
 	postgres string // a major version, an exact one, or "none"
 	mariadb  bool
+	kafka    bool
 	fsync    bool // survive a power cut, at the price that a real server pays
 }
 
@@ -39,6 +40,7 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 		{"BUNAUDIT_TEST_MARIADB", want.mariadb, func(ctx context.Context) (*server, error) {
 			return startMariaDB(ctx, want.fsync)
 		}},
+		{"BUNAUDIT_TEST_KAFKA", want.kafka, startKafka},
 	} {
 		if !each.wanted {
 			continue
@@ -183,9 +185,9 @@ func (s *server) tool(ctx context.Context, name string, args ...string) error {
 
 // launch starts the server's process on a free port and waits until it answers. The arguments and the data source name
 // come from the port.
-func (s *server) launch(ctx context.Context, driver, binary string, args func(port int) []string, dsn func(port int) string) error {
+func (s *server) launch(ctx context.Context, answers probe, binary string, args func(port int) ([]string, error), dsn func(port int) string) error {
 	for try := 1; ; try++ {
-		err := s.launchOnce(ctx, driver, binary, args, dsn)
+		err := s.launchOnce(ctx, answers, binary, args, dsn)
 		// Between our finding the port free and the server's taking it, another process can.
 		if err == nil || try == 3 || !s.hasExited() || !strings.Contains(s.logTail(), "ddress already in use") {
 			return err
@@ -193,18 +195,22 @@ func (s *server) launch(ctx context.Context, driver, binary string, args func(po
 	}
 }
 
-func (s *server) launchOnce(ctx context.Context, driver, binary string, args func(port int) []string, dsn func(port int) string) (err error) {
+func (s *server) launchOnce(ctx context.Context, answers probe, binary string, args func(port int) ([]string, error), dsn func(port int) string) (err error) {
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
 	s.dsn = dsn(s.port)
+	argv, err := args(s.port)
+	if err != nil {
+		return err
+	}
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // The server has its own handle.
 	// Not the caller's context, whose end would kill the process: stop ends it, cleanly.
-	cmd, err := s.process(context.WithoutCancel(ctx), binary, args(s.port)...)
+	cmd, err := s.process(context.WithoutCancel(ctx), binary, argv...)
 	if err != nil {
 		return err
 	}
@@ -213,19 +219,29 @@ func (s *server) launchOnce(ctx context.Context, driver, binary string, args fun
 		return fmt.Errorf("can't start %s: %w", s.name, err)
 	}
 	s.cmd, s.exited = cmd, ended(cmd)
-	return s.ready(ctx, driver)
+	return s.ready(ctx, answers)
 }
 
-func (s *server) ready(ctx context.Context, driver string) error {
+// probe asks a server whether it is ready.
+type probe func(ctx context.Context, dsn string) error
+
+// pings returns the probe of a database, by its driver.
+func pings(driver string) probe {
+	return func(ctx context.Context, dsn string) error {
+		db, err := sql.Open(driver, dsn)
+		if err != nil {
+			return err
+		}
+		defer db.Close() //nolint:errcheck // It has done its work.
+		return db.PingContext(ctx)
+	}
+}
+
+func (s *server) ready(ctx context.Context, answers probe) error {
 	const limit = time.Minute
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	db, err := sql.Open(driver, s.dsn)
-	if err != nil {
-		return err
-	}
-	defer db.Close() //nolint:errcheck // It has done its work.
-	for db.PingContext(ctx) != nil {
+	for answers(ctx, s.dsn) != nil {
 		select {
 		case <-s.exited:
 			return fmt.Errorf("%s ended as soon as it was started; the end of its log:\n%s", s.name, s.logTail())

@@ -30,6 +30,7 @@ func bare(t *testing.T) (tmp string) {
 	t.Helper()
 	t.Setenv("BUNAUDIT_TEST_POSTGRES", "")
 	t.Setenv("BUNAUDIT_TEST_MARIADB", "")
+	t.Setenv("BUNAUDIT_TEST_KAFKA", "")
 	tmp, err := os.MkdirTemp("/tmp", "server-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -90,11 +91,17 @@ func TestEachServerStartsTwiceAndLeavesNothing(t *testing.T) {
 		"PostgreSQL, oldest":  {wanted{postgres: "13"}, "postgres"},
 		"PostgreSQL, default": {wanted{postgres: "15"}, "postgres"},
 		"MariaDB":             {wanted{postgres: "none", mariadb: true}, "mysql"},
+		"Kafka":               {wanted{postgres: "none", kafka: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if want.mariadb && os.Geteuid() != 0 {
 				if _, err := findMariaDB(); err != nil {
 					t.Skip("MariaDB is missing, and only root has it installed")
+				}
+			}
+			if want.kafka && os.Geteuid() != 0 {
+				if _, err := exec.LookPath("java"); err != nil {
+					t.Skip("Java is missing, and only root has it installed")
 				}
 			}
 			tmp := bare(t)
@@ -111,7 +118,11 @@ func TestEachServerStartsTwiceAndLeavesNothing(t *testing.T) {
 				t.Fatalf("want two servers, on ports of their own; got %v", both)
 			}
 			for _, s := range both {
-				if got := query(t, want.driver, s.dsn, "SELECT version()"); got == "" {
+				if want.kafka {
+					if err := kafkaAnswers(t.Context(), s.dsn); err != nil {
+						t.Error(err)
+					}
+				} else if got := query(t, want.driver, s.dsn, "SELECT version()"); got == "" {
 					t.Error("the server has no version")
 				}
 			}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// kafkaPOM names the parts of Apache Kafka that a broker needs, for Maven.
+const kafkaPOM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>bunaudit</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>` + kafkaVersion + `</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>` + kafkaVersion + `</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+`
+
+const kafkaVersion = "4.1.0"
+
+// startKafka starts Apache Kafka in one process, which is broker and controller, from the jars that Maven downloads.
+// Topics are created by the tests, not by the first message to them.
+func startKafka(ctx context.Context) (_ *server, err error) {
+	java, err := findJava(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer("Kafka "+kafkaVersion, syscall.SIGTERM)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.stop() // The first error is the one to see.
+		}
+	}()
+
+	libs := filepath.Join(s.dir, "libs")
+	if err := unpackKafka(ctx, libs); err != nil {
+		return nil, err
+	}
+	data, err := s.mkdir("data")
+	if err != nil {
+		return nil, err
+	}
+	properties := filepath.Join(s.dir, "server.properties")
+	classes := filepath.Join(libs, "*")
+	// The ports are no part of what is formatted.
+	if err := writeKafkaProperties(properties, data, 0, 0); err != nil {
+		return nil, err
+	}
+	if err := s.tool(ctx, java, "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool", "format", "--cluster-id="+newClusterID(), "--config="+properties); err != nil {
+		return nil, err
+	}
+	return s, s.launch(ctx, kafkaAnswers, java, func(port int) ([]string, error) {
+		controller, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		// Performance data would go to a directory below /tmp that stays.
+		return []string{"-XX:-UsePerfData", "-Xmx512m", "-cp", classes, "kafka.Kafka", properties}, writeKafkaProperties(properties, data, port, controller)
+	}, func(port int) string {
+		return fmt.Sprintf("127.0.0.1:%d", port)
+	})
+}
+
+func writeKafkaProperties(name, data string, port, controller int) error {
+	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:%[3]d
+listeners=PLAINTEXT://127.0.0.1:%[2]d,CONTROLLER://127.0.0.1:%[3]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[2]d
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=%[1]s
+num.partitions=6
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+`, data, port, controller), 0o644) //nolint:gosec // The server's user has to read it, and nothing in it is secret.
+}
+
+// newClusterID returns a random id in the form that Kafka wants: 16 bytes in base64 for URLs.
+func newClusterID() string {
+	sum := sha256.Sum256([]byte(newPassword()))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// unpackKafka fetches the jars, unless an earlier run has, and copies them into dir, where the server's user can read
+// them.
+func unpackKafka(ctx context.Context, dir string) error {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	jars := filepath.Join(cache, "bunaudit", "kafka-"+kafkaVersion)
+	if _, err := os.Stat(jars); errors.Is(err, os.ErrNotExist) {
+		if err := fetchKafka(ctx, jars); err != nil {
+			return err
+		}
+	}
+	return os.CopyFS(dir, os.DirFS(jars))
+}
+
+// fetchKafka downloads the jars into a directory that has its name only when it is complete.
+func fetchKafka(ctx context.Context, jars string) error {
+	const otherwise = "set BUNAUDIT_TEST_KAFKA to use a broker of yours, or leave -kafka out"
+	mvn, err := findOrInstall(ctx, "mvn", "maven", otherwise)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(jars), 0o755); err != nil { //nolint:gosec // A cache of public downloads.
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(jars), "kafka-download-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp) //nolint:errcheck // What stays is in a cache.
+	if err := os.WriteFile(filepath.Join(tmp, "pom.xml"), []byte(kafkaPOM), 0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs")
+	cmd.Dir = tmp
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("can't get Apache Kafka %s from Maven Central, %s: %w\n%s", kafkaVersion, otherwise, err, out)
+	}
+	libs := filepath.Join(tmp, "libs")
+	if err := os.Chmod(libs, 0o755); err != nil { //nolint:gosec // As above.
+		return err
+	}
+	if err := os.Rename(libs, jars); err != nil && !errors.Is(err, os.ErrExist) { // another run was faster
+		return err
+	}
+	return nil
+}
+
+func findJava(ctx context.Context) (string, error) {
+	return findOrInstall(ctx, "java", "default-jdk-headless", "set BUNAUDIT_TEST_KAFKA to use a broker of yours, or leave -kafka out")
+}
+
+// findOrInstall returns the path of a program, which root has installed by apt where it is missing.
+func findOrInstall(ctx context.Context, program, pkg, otherwise string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path, nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+		return "", fmt.Errorf("%s is missing, and only root on Debian has it installed from here: install it, or %s", program, otherwise)
+	}
+	if err := aptInstall(ctx, otherwise, pkg); err != nil {
+		return "", err
+	}
+	return exec.LookPath(program)
+}
+
+// kafkaAnswers asks the broker which requests it knows: the first thing that any client does.
+func kafkaAnswers(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // It has done its work.
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	const apiVersions, correlation = 18, 7
+	request := binary.BigEndian.AppendUint32(nil, 10)             // bytes that follow
+	request = binary.BigEndian.AppendUint16(request, apiVersions) // version 0 of it, and a client without a name:
+	request = append(binary.BigEndian.AppendUint32(append(request, 0, 0), correlation), 0xff, 0xff)
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	var response [10]byte // size, correlation, error code
+	if _, err := io.ReadFull(conn, response[:]); err != nil {
+		return err
+	}
+	if got := binary.BigEndian.Uint32(response[4:]); got != correlation {
+		return errors.New("the answer is another one's: " + strconv.Itoa(int(got)))
+	}
+	if code := binary.BigEndian.Uint16(response[8:]); code != 0 {
+		return fmt.Errorf("the broker answers with error %d", code)
+	}
+	return nil
+}
