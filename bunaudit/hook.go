@@ -23,6 +23,7 @@ type Hook struct {
 	txs        turns[sql.Tx]
 	conns      turns[sql.Conn]
 	counts     *counters
+	listener   sink.CommitListener // the sink, or nil where it is none
 
 	mu  sync.Mutex
 	dbs []*bun.DB
@@ -41,7 +42,8 @@ func New(cfg Config) *Hook {
 		panic(err.Error())
 	}
 	bun.SetLogger(Logger(cfg.BunLog))
-	return &Hook{cfg: cfg.withDefaults(), counts: newCounters()}
+	listener, _ := cfg.Sink.(sink.CommitListener)
+	return &Hook{cfg: cfg.withDefaults(), counts: newCounters(), listener: listener}
 }
 
 // Init is called by Bun when the hook is added to a database.
@@ -105,9 +107,21 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 	return refuse(ctx, q, v.err)
 }
 
-// AfterQuery does nothing: when it is called the statement and its events are
+// AfterQuery tells a sink that listens of a commit. For a statement there is
+// nothing left to do: when it is called the statement and its events are
 // committed or undone.
-func (h *Hook) AfterQuery(context.Context, *bun.QueryEvent) {}
+func (h *Hook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
+	if event.Query == "COMMIT" && event.Err == nil { // the user's, or that of a statement on the pool
+		h.committed(ctx)
+	}
+}
+
+// committed tells the sink that events may have become visible to others.
+func (h *Hook) committed(ctx context.Context) {
+	if h.listener != nil {
+		h.listener.Committed(ctx)
+	}
+}
 
 // arm makes q run on a recorder.
 func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {

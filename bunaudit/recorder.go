@@ -78,7 +78,19 @@ func (r *recorder) run(ctx context.Context, wantRows bool) (*outcome, error) {
 	default:
 		r.count(ctx, wasCaptured, out.events)
 	}
+	if err == nil && out.events > 0 && r.onPool() {
+		r.hook.committed(ctx) // no COMMIT is sent where one statement does it all
+	}
 	return out, err
+}
+
+// onPool reports whether the statement is a transaction of its own.
+func (r *recorder) onPool() bool {
+	switch r.conn.(type) {
+	case nil, *sql.DB:
+		return true
+	}
+	return false
 }
 
 func (r *recorder) count(ctx context.Context, what result, events int) {

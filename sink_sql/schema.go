@@ -2,11 +2,9 @@ package sqlsink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/migrate"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
@@ -30,7 +28,7 @@ func (s *Sink) CreateTable(ctx context.Context, db bun.IDB) error {
 // [Migrations].
 func (s *Sink) Migrations() *migrate.Migrations {
 	ms := migrate.NewMigrations()
-	s.add(ms, registerCreateEvents)
+	s.table.AddMigration(ms, func(one *migrate.Migrations) { registerCreateEvents(one, s) })
 	return ms
 }
 
@@ -49,17 +47,6 @@ func (s *Sink) Migrations() *migrate.Migrations {
 // It leaves the schema.
 func Migrations(opts ...Option) *migrate.Migrations { return New(opts...).Migrations() }
 
-// add adds one migration. Bun takes the name from the file that registers it;
-// the table's name is added so that two tables can be migrated by one migrator.
-func (s *Sink) add(ms *migrate.Migrations, register func(*migrate.Migrations, *Sink)) {
-	one := migrate.NewMigrations()
-	register(one, s)
-	for _, m := range one.Sorted() {
-		m.Name += "_" + s.table.String()
-		ms.Add(m)
-	}
-}
-
 // execAll runs the statements of a dialect in one transaction, where the
 // database can do that.
 func (s *Sink) execAll(ctx context.Context, db bun.IDB, ddl func(eventrow.Dialect) ([]string, error)) error {
@@ -67,27 +54,5 @@ func (s *Sink) execAll(ctx context.Context, db bun.IDB, ddl func(eventrow.Dialec
 	if err != nil {
 		return err
 	}
-	if db.Dialect().Name() == dialect.PG {
-		// IF NOT EXISTS is not enough: two transactions that both find nothing
-		// collide in the catalog. The number is arbitrary, and the same in every
-		// version of this package.
-		stmts = append([]string{"SELECT pg_advisory_xact_lock(7237980812453)"}, stmts...)
-	}
-	if db.Dialect().Name() == dialect.MySQL {
-		if _, open := db.(bun.Tx); open {
-			return errors.New("on MariaDB and MySQL it would commit the transaction: give it the *bun.DB")
-		}
-		return run(ctx, db, stmts)
-	}
-	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, stmts) })
-}
-
-func run(ctx context.Context, db bun.IDB, stmts []string) error {
-	for _, stmt := range stmts {
-		// As an argument, the text is not searched for placeholders.
-		if _, err := db.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eventrow.Apply(ctx, db, stmts)
 }

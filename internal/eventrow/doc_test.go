@@ -14,6 +14,7 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/testdb"
 )
 
 func schemaDoc(t *testing.T) string {
@@ -58,4 +59,26 @@ func TestDialectWithoutDDLIsAnError(t *testing.T) {
 	require.EqualError(t, err, "the dialect oracle is not supported: use PostgreSQL, SQLite or MySQL")
 	_, err = table.Drop(oracle{})
 	require.EqualError(t, err, "the dialect oracle is not supported: use PostgreSQL, SQLite or MySQL")
+}
+
+// A queue has the columns of the table of events, and no index but its key.
+func TestQueueHasTheColumnsWithoutTheIndexes(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		table := eventrow.Table{Name: "queue"}
+		stmts, err := table.CreateQueue(db.Dialect(), eventrow.Column{Name: "error", Type: "text NOT NULL"})
+		require.NoError(t, err)
+		for range 2 { // the second finds nothing to do
+			require.NoError(t, eventrow.Apply(t.Context(), db, stmts))
+		}
+		batches, err := eventrow.Encode(append(events(2), events(2)...)) // the same ids
+		require.NoError(t, err)
+		require.ErrorContains(t, table.Insert(t.Context(), db.DB, db.DB, batches), "error", "it has no default")
+		plain := eventrow.Table{Name: "plain"}
+		stmts, err = plain.CreateQueue(db.Dialect())
+		require.NoError(t, err)
+		require.NoError(t, eventrow.Apply(t.Context(), db, stmts))
+		require.NoError(t, plain.Insert(t.Context(), db.DB, db.DB, batches))
+		assert.Equal(t, append(events(2), events(2)...), read(t, db, plain))
+		assert.NotContains(t, strings.Join(stmts, ";"), "INDEX")
+	})
 }

@@ -1,0 +1,84 @@
+package eventrow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/migrate"
+)
+
+// Column is a column that a table has beside those of an event.
+type Column struct{ Name, Type string }
+
+// CreateQueue is like Create for a table whose rows are only ever read in the
+// order of seq and deleted: it has the same columns, then those of extra, and
+// seq as its only index.
+func (t Table) CreateQueue(d Dialect, extra ...Column) ([]string, error) {
+	stmts, err := t.Create(d)
+	if err != nil {
+		return nil, err
+	}
+	stmts = slices.DeleteFunc(stmts, func(s string) bool { return strings.HasPrefix(s, "CREATE INDEX") })
+	last := len(stmts) - 1
+	stmts[last] = withoutIndexes(stmts[last], d, extra)
+	return stmts, nil
+}
+
+// withoutIndexes rewrites a CREATE TABLE, which has a column or an index a line.
+func withoutIndexes(create string, d Dialect, extra []Column) string {
+	lines := strings.Split(create, "\n")
+	head, body, tail := lines[0], lines[1:len(lines)-1], lines[len(lines)-1]
+	body = slices.DeleteFunc(body, func(line string) bool { return strings.HasPrefix(line, "  INDEX ") })
+	for i, line := range body {
+		body[i] = strings.Replace(strings.TrimSuffix(line, ","), " UNIQUE", "", 1)
+	}
+	for _, c := range extra {
+		body = append(body, "  "+quote(d, c.Name)+" "+c.Type)
+	}
+	return head + "\n" + strings.Join(body, ",\n") + "\n" + tail
+}
+
+// Apply runs DDL statements in one transaction, where the database can do that.
+// Programs that start at the same time and apply the same ones wait for each
+// other.
+func Apply(ctx context.Context, db bun.IDB, stmts []string) error {
+	switch db.Dialect().Name() {
+	case dialect.PG:
+		// IF NOT EXISTS is not enough: two transactions that both find nothing
+		// collide in the catalog. The number is arbitrary, and the same in every
+		// version of this package.
+		stmts = append([]string{"SELECT pg_advisory_xact_lock(7237980812453)"}, stmts...)
+	case dialect.MySQL:
+		if _, open := db.(bun.Tx); open {
+			return errors.New("on MariaDB and MySQL it would commit the transaction: give it the *bun.DB")
+		}
+		return run(ctx, db, stmts)
+	}
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, stmts) })
+}
+
+func run(ctx context.Context, db bun.IDB, stmts []string) error {
+	for _, stmt := range stmts {
+		// As an argument, the text is not searched for placeholders.
+		if _, err := db.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddMigration adds the one migration that register registers. Bun takes its
+// name from the file that does so; the table's name is added, so that two tables
+// can be migrated by one migrator.
+func (t Table) AddMigration(ms *migrate.Migrations, register func(*migrate.Migrations)) {
+	one := migrate.NewMigrations()
+	register(one)
+	for _, m := range one.Sorted() {
+		m.Name += "_" + t.String()
+		ms.Add(m)
+	}
+}
