@@ -42,7 +42,9 @@ func TestSinkHearsOfACommitOnceItsEventsCanBeSeen(t *testing.T) {
 		for want, run := range []func() error{
 			func() error { return nil },
 			func() error { return insert(t.Context(), a) },
-			func() error { return a.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error { return insert(ctx, tx) }) },
+			func() error {
+				return a.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error { return insert(ctx, tx) })
+			},
 			func() error {
 				tx, err := a.BeginTx(t.Context(), nil)
 				require.NoError(t, err)
