@@ -13,11 +13,13 @@
 // [For] asks for the history of a model: values come back in the model's Go
 // types, read by Bun's own scanners. [ForTable] asks for that of a table without
 // a model, or of one that no program has a model for any more: values come back
-// as JSON.
+// as JSON. [ForAll] asks for that of all tables.
 //
 // [Query.Events] gives one [Event] for each changed row, [Query.Changes] one
-// [Change] for each changed field. [Query.All] and [Query.Count] are for those
-// who need no stream.
+// [Change] for each changed field, [Query.Transactions] whole transactions.
+// [Query.Page] gives a page and the cursor of the next one. [Query.First],
+// [Query.Last], [Query.Previous], [Query.All] and [Query.Count] are for those who
+// need no stream.
 //
 // Every condition narrows the result; of the values of one condition any will
 // do. A mistake in a query, such as a key of the wrong shape, is reported by the
@@ -46,6 +48,6 @@
 // The history of a model is that of the table that it declares. What a statement
 // did to another one, which it named by ModelTableExpr, is found by [ForTable].
 //
-// A condition on fields or on meta has no index of its own; together with a key,
+// A condition on fields, on their values or on meta has no index of its own; together with a key,
 // an actor, a transaction or a time it needs none.
 package retrieval

@@ -20,6 +20,14 @@ func terminals[M any](t *testing.T, q *retrieval.Query[M]) error {
 	require.Error(t, err)
 	_, counted := q.Count(t.Context())
 	assert.Equal(t, err, counted)
+	_, paged := q.Page(t.Context())
+	assert.Equal(t, err, paged)
+	_, first := q.First(t.Context())
+	assert.Equal(t, err, first)
+	for transaction, got := range q.Transactions(t.Context()) {
+		assert.Equal(t, err, got)
+		assert.Zero(t, transaction)
+	}
 	n := 0
 	for event, got := range q.Events(t.Context()) {
 		assert.Equal(t, err, got)
@@ -98,7 +106,18 @@ func TestOtherMistakes(t *testing.T) {
 		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).Offset(-1)), "negative")
 		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).Tx("x'")), "not a UUID")
 		assert.ErrorContains(t, terminals(t, retrieval.For[Customer](db).From("")), "empty")
-		_, err := retrieval.For[Customer](db).Key(2).All(t.Context()) // there is no table
+		require.ErrorIs(t, terminals(t, retrieval.For[Customer](db).WhereNew("email", "4711")), retrieval.ErrMasked)
+		require.ErrorIs(t, terminals(t, retrieval.For[Customer](db).WhereOld("phone", "4711")), retrieval.ErrMasked)
+		var unknown *retrieval.UnknownFieldError
+		require.ErrorAs(t, terminals(t, retrieval.For[Customer](db).WhereOld("nope", 1)), &unknown)
+		assert.NotContains(t, terminals(t, retrieval.For[Customer](db).WhereOld("since", "4711x")).Error(), "4711")
+		assert.ErrorContains(t, terminals(t, retrieval.ForAll(db).Key(map[string]any{"id": 2})), "one table")
+		for _, cursor := range []string{"4711", "AQ", "AQAAAAAAAA", "!"} {
+			require.ErrorIs(t, terminals(t, retrieval.For[Customer](db).After(cursor)), retrieval.ErrCursor)
+		}
+		_, err := retrieval.For[Customer](db).Previous(t.Context(), retrieval.Event[Customer]{})
+		require.ErrorContains(t, err, "not returned by a query")
+		_, err = retrieval.For[Customer](db).Key(2).All(t.Context()) // there is no table
 		assert.ErrorContains(t, err, "audit_events")
 	})
 	assert.ErrorContains(t, terminals(t, retrieval.For[Customer](nil).Key(1).Meta("a", "b").Field("name")), "nil")

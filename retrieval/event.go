@@ -17,6 +17,7 @@ import (
 type Event[M any] struct {
 	sink.Event
 	model *model.Model
+	at    place
 }
 
 // Old returns what the event says of the row before the change: the columns

@@ -144,7 +144,9 @@ func (q *query) columns() []string {
 
 // apply adds the conditions to a statement on the rows e.
 func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
-	sel = sel.Where("e.table_name = ?", q.table)
+	if q.table != "" {
+		sel = sel.Where("e.table_name = ?", q.table)
+	}
 	for _, c := range q.conds {
 		sel = sel.Where(c.sql, c.args...)
 	}

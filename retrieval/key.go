@@ -69,6 +69,8 @@ func (q *query) key(values []any) (string, error) {
 	var key sink.Values
 	var err error
 	switch {
+	case q.table == "":
+		return "", errors.New("a key is that of a row of one table: ask for it by For or ForTable")
 	case isNamed && q.model == nil:
 		key, err = untypedKey(named)
 	case q.model == nil:

@@ -28,7 +28,7 @@ type query struct {
 	db     bun.IDB
 	events eventrow.Table
 	name   string       // of the model or the table, for people
-	table  string       // as in events
+	table  string       // as in events; empty for all tables
 	model  *model.Model // nil for a table without one
 	err    error        // the first mistake
 
@@ -39,6 +39,7 @@ type query struct {
 	newest bool
 	limit  int
 	offset int
+	after  *place // where the page before ended
 }
 
 // cond is a condition on the row e of the table of events.
@@ -82,6 +83,13 @@ func ForTable(db bun.IDB, table string) *Query[sink.Values] {
 	q := &Query[sink.Values]{newQuery(db, table)}
 	q.table = table
 	return q
+}
+
+// ForAll asks for the history of every table: what somebody did, say, wherever
+// it was. Values are JSON, as with [ForTable]. It takes no conditions on keys,
+// which are those of a table.
+func ForAll(db bun.IDB) *Query[sink.Values] {
+	return &Query[sink.Values]{newQuery(db, "all tables")}
 }
 
 func newQuery(db bun.IDB, name string) query {

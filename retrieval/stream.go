@@ -18,13 +18,17 @@ const pageSize = 200
 // which comes with the zero Event.
 func (q *Query[M]) Events(ctx context.Context) iter.Seq2[Event[M], error] {
 	return func(yield func(Event[M], error) bool) {
-		err := q.each(ctx, q.limit, q.offset, func(e *sink.Event) bool {
-			return yield(Event[M]{Event: *e, model: q.model}, nil)
+		err := q.each(ctx, q.limit, q.offset, func(e *sink.Event, seq int64) bool {
+			return yield(q.event(e, seq), nil)
 		})
 		if err != nil {
 			yield(Event[M]{}, err)
 		}
 	}
+}
+
+func (q *Query[M]) event(e *sink.Event, seq int64) Event[M] {
+	return Event[M]{Event: *e, model: q.model, at: q.placeAfter(seq)}
 }
 
 // Changes runs the query and gives the changes of its events field by field: an
@@ -33,7 +37,7 @@ func (q *Query[M]) Events(ctx context.Context) iter.Seq2[Event[M], error] {
 func (q *Query[M]) Changes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		skip, left := q.offset, q.limit
-		err := q.each(ctx, 0, 0, func(e *sink.Event) bool {
+		err := q.each(ctx, 0, 0, func(e *sink.Event, _ int64) bool {
 			for _, c := range changes(e, q.model, q.fields) {
 				if skip > 0 {
 					skip--
@@ -58,7 +62,8 @@ func (q *Query[M]) Changes(ctx context.Context) iter.Seq2[Change, error] {
 // be many.
 func (q *Query[M]) All(ctx context.Context) ([]Event[M], error) { return Collect(q.Events(ctx)) }
 
-// Count runs the query and returns the number of its events.
+// Count runs the query and returns the number of its events, wherever
+// [Query.After], [Query.Limit] and [Query.Offset] would begin and end.
 func (q *Query[M]) Count(ctx context.Context) (int, error) {
 	if q.err != nil {
 		return 0, q.err
@@ -87,17 +92,39 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
-// each calls fn with the events until it returns false, a page at a time. 0 is
+// found is an event and its number.
+type found struct {
+	sink.Event
+	seq int64
+}
+
+// each calls fn with the events and their numbers until it returns false. 0 is
 // no limit.
-func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event) bool) error {
+func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event, int64) bool) error {
+	return q.pages(ctx, limit, offset, func(page []found) (bool, error) {
+		for i := range page {
+			if !fn(&page[i].Event, page[i].seq) {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// pages calls fn with the events, a page at a time, until it returns false or
+// an error. 0 is no limit.
+func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (bool, error)) error {
 	if q.err != nil {
 		return q.err
+	}
+	last, err := q.start()
+	if err != nil {
+		return err
 	}
 	keys, err := q.spans(ctx)
 	if err != nil {
 		return err
 	}
-	last := int64(0)
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -107,30 +134,40 @@ func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event
 			n = min(n, limit)
 		}
 		var rows []eventrow.Row
-		sel := q.apply(q.from(&rows), keys)
-		sel = set(sel.Limit, n)
+		sel := set(q.apply(q.from(&rows), keys).Limit, n)
 		if first {
 			sel = set(sel.Offset, offset)
-		} else {
-			sel = q.after(sel, last)
+		}
+		if last != 0 {
+			sel = q.beyond(sel, last)
 		}
 		if err := q.order(sel).Scan(ctx); err != nil {
 			return fmt.Errorf("retrieval: read events: %w", err)
 		}
-		for i := range rows {
-			e, err := rows[i].ToEvent()
-			if err != nil {
-				return fmt.Errorf("retrieval: %w", err)
-			}
-			if !fn(&e) {
-				return nil
-			}
-			last = rows[i].Seq
+		page, err := toEvents(rows)
+		if err != nil {
+			return err
+		}
+		if more, err := fn(page); err != nil || !more {
+			return err
 		}
 		if limit -= len(rows); len(rows) < n || limit == 0 {
 			return nil
 		}
+		last = rows[len(rows)-1].Seq
 	}
+}
+
+func toEvents(rows []eventrow.Row) ([]found, error) {
+	events := make([]found, len(rows))
+	for i := range rows {
+		e, err := rows[i].ToEvent()
+		if err != nil {
+			return nil, wrap(err)
+		}
+		events[i] = found{e, rows[i].Seq}
+	}
+	return events, nil
 }
 
 // set calls Limit or Offset, whose argument is an int in some versions of Bun
@@ -145,7 +182,7 @@ func (q *query) from(rows *[]eventrow.Row) *bun.SelectQuery {
 	return q.db.NewSelect().Model(rows).ModelTableExpr("? AS e", q.events.Expr())
 }
 
-func (q *query) after(sel *bun.SelectQuery, seq int64) *bun.SelectQuery {
+func (q *query) beyond(sel *bun.SelectQuery, seq int64) *bun.SelectQuery {
 	if q.newest {
 		return sel.Where("e.seq < ?", seq)
 	}

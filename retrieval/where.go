@@ -1,0 +1,74 @@
+package retrieval
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// ErrMasked is reported where something needs the values of a field whose
+// values are not on record, because of the tags audit:redact and audit:hash.
+var ErrMasked = errors.New("its values are not on record")
+
+// WhereOld keeps the events in which the field had one of these values before
+// the change. nil is NULL; an insert has no old values. Without any value
+// nothing is left. The field is given as to [Query.Field], the values as the
+// model's field takes them:
+//
+//	For[Order](db).Key(7).WhereOld("status", "paid").WhereNew("status", "shipped").First(ctx)
+//
+// A field with the tag audit:redact or audit:hash is [ErrMasked].
+func (q *Query[M]) WhereOld(field string, values ...any) *Query[M] {
+	q.whereValue("old", field, values)
+	return q
+}
+
+// WhereNew is like [Query.WhereOld] with the values after the change: when did
+// the status become "shipped"? A delete has no new values.
+func (q *Query[M]) WhereNew(field string, values ...any) *Query[M] {
+	q.whereValue("new", field, values)
+	return q
+}
+
+func (q *query) whereValue(side, field string, values []any) {
+	if q.err != nil {
+		return
+	}
+	column, ok := q.column(field)
+	if !ok {
+		q.fail(&UnknownFieldError{Model: q.name, Field: field, Known: q.columns()})
+		return
+	}
+	texts := make([]string, len(values))
+	for i, v := range values {
+		raw, err := q.fieldValue(column, v)
+		if err != nil {
+			q.fail(wrap(err))
+			return
+		}
+		texts[i] = string(raw)
+	}
+	if len(texts) == 0 {
+		q.where("1 = 0")
+		return
+	}
+	q.conds = append(q.conds, q.valueIs(side, column, texts))
+}
+
+// fieldValue returns a value of a field as events have it.
+func (q *query) fieldValue(column string, v any) (json.RawMessage, error) {
+	if q.model == nil {
+		return value.FromAny(v)
+	}
+	c, _ := q.model.Column(column)
+	if c.Mask != sink.Unmasked {
+		return nil, fmt.Errorf("field %s of %s: %w: the tag says audit:%s", column, q.name, ErrMasked, c.Mask)
+	}
+	return value.FromGo(c.Field, v)
+}
+
+// wrap names the package in front of an error.
+func wrap(err error) error { return fmt.Errorf("retrieval: %w", err) }
