@@ -17,7 +17,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-unit lint bench fuzz soak examples services-up services-down in-services in-examples $(SERVER)
+.PHONY: help test test-unit lint bench bench-go fuzz soak examples services-up services-down in-services in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -42,7 +42,12 @@ test-unit: ## The tests that need no server
 lint: ## go vet and the linters
 	for m in $(MODULES); do (cd $$m && go vet ./... && $(LINT) run ./...) || exit; done
 
-bench: $(SERVER) ## Benchmarks that match BENCH=., on a server that syncs to disk
+bench: FOR = 5m
+bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines by their names
+	@go build -o .build/bench ./internal/bench
+	@$(SERVER) run $(SERVERS) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -markdown .build/bench.md
+
+bench-go: $(SERVER) ## The Go benchmarks that match BENCH=., on a server that syncs to disk
 	$(SERVER) run $(SERVERS) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 fuzz: $(SERVER) ## Each fuzz test for FOR=30s

@@ -20,6 +20,8 @@
 // Limits: Linux and macOS. A SIGKILL of this command stops the servers on Linux only, and leaves their directory in the
 // temporary directory. Timings without -fsync say little about a real server.
 //
+// PostgreSQL calls itself by the cluster_name bunaudit, so that a benchmark knows that it may be told to ALTER SYSTEM.
+//
 // This is a module of its own so that what it needs is no dependency of the library's. A further server is one more
 // file like postgres.go and one more line in start.
 package main

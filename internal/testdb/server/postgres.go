@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,9 @@ var postgresVersions = map[string]string{
 	"17": "17.6.0",
 	"18": "18.1.0",
 }
+
+// clusterName tells a program that is connected that the server is ours, and may be thrown away.
+const clusterName = "bunaudit"
 
 // startPostgres starts PostgreSQL from the binaries that embedded-postgres downloads, in locale C and encoding UTF-8.
 func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, err error) {
@@ -64,9 +68,13 @@ func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, 
 		"--pwfile="+passwordFile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"); err != nil {
 		return nil, err
 	}
+	// In the file and not on the command line, so that ALTER SYSTEM can change it: the benchmark does.
+	if err := appendTo(filepath.Join(data, "postgresql.conf"), fmt.Sprintf("fsync = %t\n", fsync)); err != nil {
+		return nil, err
+	}
 	return s, s.launch(ctx, pings("postgres"), filepath.Join(binaries, "bin", "postgres"), func(port int) ([]string, error) {
 		return []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=" + strconv.FormatBool(fsync)}, nil
+			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "cluster_name=" + clusterName}, nil
 	}, func(port int) string {
 		return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
 	})
@@ -98,4 +106,13 @@ func unpackPostgres(version, dir string) error {
 		}
 	}
 	return nil
+}
+
+func appendTo(name, text string) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
