@@ -55,7 +55,7 @@ fuzz: $(SERVER) ## Each fuzz test for FOR=30s
 
 soak: FOR = 1h
 soak: $(SERVER) ## Random statements against triggers for FOR=1h, on DB=postgres, DB=sqlite or every database
-	@$(SERVER) run $(SERVERS) -- go run ./internal/oracle/soak -for $(FOR) -db '$(DB)'
+	@$(SERVER) run $(SERVERS) -control -- go run ./internal/oracle/soak -for $(FOR) -db '$(DB)'
 
 examples: $(SERVER) ## Run every program in examples/: each ends by itself, with 0 if it is right
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-examples

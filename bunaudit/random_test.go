@@ -23,7 +23,7 @@ var (
 // soak` does the same for longer, and finds the smallest program.
 func TestRandomStatementsAgainstTriggers(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) })
+		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) }, nil)
 		require.NoError(t, err)
 		seed := *randomSeed
 		if seed == 0 {

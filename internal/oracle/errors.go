@@ -54,9 +54,10 @@ func isDisturbance(err error) bool {
 		errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
 		return true
 	}
-	// Serialization failure, deadlock, ended by the administrator, aborted
-	// transaction, cancelled, lock not available.
-	if slices.Contains([]string{"40001", "40P01", "57P01", "25P02", "57014", "55P03"}, state(err)) {
+	// Serialization failure, deadlock, ended by the administrator or in a crash,
+	// not up yet, aborted transaction, idle for too long, cancelled, lock not
+	// available.
+	if slices.Contains([]string{"40001", "40P01", "57P01", "57P02", "57P03", "25P02", "25P03", "57014", "55P03"}, state(err)) {
 		return true
 	}
 	text := err.Error()

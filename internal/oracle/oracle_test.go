@@ -1,6 +1,9 @@
 package oracle
 
 import (
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,9 +55,72 @@ func TestTheComparisonCanFail(t *testing.T) {
 	})
 }
 
+// In the middle of a round the server stops and starts again, once cleanly and
+// once as in a crash. It takes a server that no other test uses, so the test runs
+// itself with one.
+func TestTheRecordsAgreeAfterTheServerHasStopped(t *testing.T) {
+	control := os.Getenv("BUNAUDIT_TEST_POSTGRES_CONTROL")
+	if control == "" {
+		runWithServer(t)
+		return
+	}
+	db := testdb.New(t, testdb.Postgres)
+	w := openWorld(t, db)
+	done := map[string]bool{}
+	for seed := uint64(1); len(done) < 2; seed++ {
+		how := restartOf(seed)
+		if done[how] {
+			continue
+		}
+		done[how] = true
+		before := started(t, db)
+		r, err := w.Round(t.Context(), Options{Seed: seed, Control: control, Blocks: 12})
+		require.NoError(t, err)
+		require.NotEqual(t, before, started(t, db))
+		require.Empty(t, r.Differences, "seed %d, %s", seed, how)
+		require.NotZero(t, r.Events)
+	}
+}
+
+// started is when the server was.
+func started(t *testing.T, db *testdb.DB) (at string) {
+	t.Helper()
+	var err error
+	for range 3 { // the pool has connections from before
+		if err = db.NewRaw("SELECT pg_postmaster_start_time()::text").Scan(t.Context(), &at); err == nil {
+			break
+		}
+	}
+	require.NoError(t, err)
+	return at
+}
+
+// runWithServer runs the test in another process, with a server of its own that
+// takes orders.
+func runWithServer(t *testing.T) {
+	t.Helper()
+	server := os.Getenv("BUNAUDIT_TEST_SERVER")
+	if server == "" {
+		const sentence = "BUNAUDIT_TEST_SERVER does not name the program that starts a server: run make test"
+		if os.Getenv("BUNAUDIT_TEST_REQUIRE") != "" {
+			t.Fatal(sentence)
+		}
+		t.Skip(sentence)
+	}
+	cmd := exec.CommandContext(t.Context(), server, "run", "-control", "--", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "BUNAUDIT_TEST_POSTGRES=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+}
+
 func openWorld(t *testing.T, db *testdb.DB) *World {
 	t.Helper()
-	w, err := Open(t.Context(), func() *bun.DB { return db.Open(t) })
+	w, err := Open(t.Context(), func() *bun.DB { return db.Open(t) }, nil)
 	require.NoError(t, err)
 	return w
 }

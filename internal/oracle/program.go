@@ -41,6 +41,7 @@ type block struct {
 	rollback  bool          // at the end, instead of the commit
 	stubborn  bool          // goes on after an error, and commits what is left
 	cancel    time.Duration // when its context is cancelled
+	setting   string        // for the transaction, on PostgreSQL; or ""
 	mark      bool          // the transaction says its name to the oracle
 	split     bool          // its statements may have an id each
 	steps     []step
@@ -69,6 +70,9 @@ type Options struct {
 	// ends, and with it, for good, the lock on the database.
 	Interrupt bool
 	Kill      bool // connections are ended by the server now and then (PostgreSQL)
+	// Control is where the server takes orders to stop and start again, see
+	// Restart. It does so once in the round; empty: it does not.
+	Control string
 }
 
 func (o Options) withDefaults() Options {
@@ -106,6 +110,10 @@ func (p *Program) block(r *rand.Rand, id, client int, w wheel, pg bool) block {
 	}
 	if chance(r, 12) {
 		b.cancel = time.Duration(50+r.IntN(6000)) * time.Microsecond
+	}
+	if pg && b.place.isTx() && chance(r, 12) {
+		limit := pick(r, "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+		b.setting = fmt.Sprintf("SET LOCAL %s = %d", limit, 1+r.IntN(8)) // ms
 	}
 	if b.place == inTxByHand && !pg {
 		// The audit sees that a transaction is open, and not whether it is the
@@ -173,6 +181,9 @@ func (b *block) String() string {
 	}
 	if b.rollback && b.place.isTx() {
 		s += ", rolled back"
+	}
+	if b.setting != "" {
+		s += ", " + b.setting
 	}
 	if b.stubborn {
 		s += ", goes on after errors"

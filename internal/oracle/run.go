@@ -6,7 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -18,6 +20,7 @@ import (
 type run struct {
 	world   *World
 	program *Program
+	down    atomic.Pointer[chan struct{}] // closed when the server is up again
 
 	mu         sync.Mutex
 	statements int
@@ -28,6 +31,9 @@ var errRollback = errors.New("the program rolls back")
 
 // block runs a block. What fails, fails: the two records tell what became of it.
 func (r *run) block(ctx context.Context, b *block) {
+	if up := r.down.Load(); up != nil {
+		<-*up
+	}
 	if b.cancel != neverCancel {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -113,6 +119,11 @@ func (r *run) transaction(ctx context.Context, b *block, tx bun.Tx, err error) {
 
 // inTx runs the steps of a block in its transaction.
 func (r *run) inTx(ctx context.Context, b *block, tx bun.IDB) error {
+	if b.setting != "" {
+		if _, err := tx.ExecContext(ctx, b.setting); err != nil {
+			return err
+		}
+	}
 	if b.mark {
 		if err := r.mark(ctx, tx, b.label("")); err != nil {
 			return err
@@ -129,6 +140,9 @@ func (r *run) inTx(ctx context.Context, b *block, tx bun.IDB) error {
 		err = errors.Join(errs[0], errs[1])
 	} else {
 		err = r.steps(ctx, b, tx, b.steps, "")
+	}
+	if strings.Contains(b.setting, "idle") {
+		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil && !b.stubborn {
 		return err

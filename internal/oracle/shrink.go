@@ -18,7 +18,7 @@ const shrinkTime = time.Minute
 func (w *World) Shrink(ctx context.Context, found *Report) (text string, differences []string, ok bool) {
 	deadline := time.Now().Add(shrinkTime)
 	o := found.Options
-	o.Clients, o.Kill = 1, false
+	o.Clients, o.Kill, o.Control = 1, false, ""
 	best := found.Program
 	try := func(p *Program) bool {
 		report, err := w.play(ctx, p, o)

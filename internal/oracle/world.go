@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
@@ -36,8 +35,9 @@ type World struct {
 type Count struct{ Run, Done, Refused int }
 
 // Open prepares an empty database. open opens a new pool on it, without hooks;
-// the pools are closed by Close.
-func Open(ctx context.Context, open func() *bun.DB) (*World, error) {
+// the pools are closed by Close. configure changes the audit's configuration, nil
+// does not.
+func Open(ctx context.Context, open func() *bun.DB, configure func(*bunaudit.Config)) (*World, error) {
 	w := &World{plain: open(), audited: open(), tables: tables(), schema: "main", counts: map[string]*Count{}}
 	w.plain.SetMaxOpenConns(1)
 	w.pg = w.plain.Dialect().Name() == dialect.PG
@@ -46,8 +46,11 @@ func Open(ctx context.Context, open func() *bun.DB) (*World, error) {
 	for i, t := range w.tables {
 		models[i] = t.model
 	}
-	w.audited.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models,
-		Log: slog.New(slog.DiscardHandler)}))
+	cfg := bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models, Log: slog.New(slog.DiscardHandler)}
+	if configure != nil {
+		configure(&cfg)
+	}
+	w.audited.AddQueryHook(bunaudit.New(cfg))
 	if w.pg {
 		if err := w.plain.NewRaw("SELECT quote_ident(current_schema())").Scan(ctx, &w.schema); err != nil {
 			return nil, fmt.Errorf("oracle: %w", err)
@@ -97,10 +100,7 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 		return nil, err
 	}
 	run := &run{world: w, program: p}
-	stop := func() {}
-	if o.Kill && w.pg {
-		stop = w.killNowAndThen(ctx, rand.New(rand.NewPCG(o.Seed, 2)))
-	}
+	stop := run.disturb(ctx, o)
 	var clients sync.WaitGroup
 	for c := range o.Clients {
 		clients.Go(func() {
@@ -112,8 +112,7 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 		})
 	}
 	clients.Wait()
-	stop()
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(stop(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	record, err := w.load(ctx)
@@ -122,29 +121,6 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 	}
 	return &Report{Options: o, Program: p, Statements: run.statements, Events: len(record.events),
 		Differences: append(run.surprises, compare(record)...)}, nil
-}
-
-// killNowAndThen ends a connection of the audited pool at random moments, until
-// the function that it returns is called.
-func (w *World) killNowAndThen(ctx context.Context, r *rand.Rand) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Duration(20+r.IntN(300)) * time.Millisecond):
-			}
-			_, _ = w.plain.DB.ExecContext(ctx, `SELECT pg_terminate_backend(pid) FROM (
-				SELECT pid FROM pg_stat_activity WHERE application_name = current_setting('application_name')
-				AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS victim`)
-		}
-	})
-	return func() {
-		cancel()
-		done.Wait()
-	}
 }
 
 // build makes the statement of a step, or nil where there is no such statement

@@ -23,14 +23,15 @@ import (
 const postgresEnv = "BUNAUDIT_TEST_POSTGRES"
 
 type backend struct {
-	name string
-	open func(ctx context.Context) (w *oracle.World, done func(), err error)
+	name    string
+	control string // where its server takes orders, or ""
+	open    func(ctx context.Context) (w *oracle.World, done func(), err error)
 }
 
 // choose finds the databases of a list of names; of no name, those that can be
 // had.
 func choose(names string) ([]backend, error) {
-	all := []backend{{"sqlite", openSQLite}, {"postgres", openPostgres}}
+	all := []backend{{"sqlite", "", openSQLite}, {"postgres", os.Getenv(postgresEnv + "_CONTROL"), openPostgres}}
 	if names == "" {
 		if os.Getenv(postgresEnv) == "" {
 			fmt.Println("soak: no PostgreSQL:", postgresEnv, "is not set")
@@ -99,7 +100,7 @@ func openPostgres(ctx context.Context) (*oracle.World, func(), error) {
 
 // openWorld opens a World; done closes it, and removes what it was in.
 func openWorld(ctx context.Context, open func() *bun.DB, remove func()) (*oracle.World, func(), error) {
-	w, err := oracle.Open(ctx, open)
+	w, err := oracle.Open(ctx, open, nil)
 	if err != nil {
 		remove()
 		return nil, nil, err

@@ -9,7 +9,8 @@
 //
 // A difference is printed with its seed and the smallest program that shows it;
 // -seed runs it again. PostgreSQL is the one at BUNAUDIT_TEST_POSTGRES, where a
-// schema is created for the run; SQLite needs nothing.
+// schema is created for the run; SQLite needs nothing. A server that can be
+// restarted, see internal/testdb/server, is.
 package main
 
 import (
@@ -22,6 +23,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/uptrace/bun/driver/pgdriver"
 
 	"github.com/sqlaudit/bun/internal/oracle"
 )
@@ -40,6 +43,7 @@ type settings struct {
 	seed    uint64
 	rounds  int
 	options oracle.Options
+	restart bool
 	kinds   bool
 }
 
@@ -52,10 +56,12 @@ func run() error {
 	flag.IntVar(&s.options.Clients, "clients", 8, "clients side by side")
 	flag.IntVar(&s.options.Blocks, "blocks", 25, "blocks of statements for each client in a round")
 	flag.BoolVar(&s.options.Kill, "kill", true, "end connections from the server's side now and then")
+	flag.BoolVar(&s.restart, "restart", true, "restart the server in a tenth of the rounds, where it takes orders")
 	flag.BoolVar(&s.options.Interrupt, "interrupt", false, "cancel contexts on SQLite too, where its driver does not bear it")
 	flag.BoolVar(&s.kinds, "kinds", false, "print how often each kind of statement was run")
 	flag.Parse()
 
+	pgdriver.Logger = quiet{}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	backends, err := choose(*names)
@@ -78,6 +84,12 @@ func run() error {
 	return nil
 }
 
+// quiet is a log of pgdriver that says nothing: that connections fail is what
+// the command sees to.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
 type tally struct{ statements, events, differences int }
 
 func (t tally) String() string {
@@ -93,7 +105,10 @@ func (s settings) soak(ctx context.Context, b backend, total *tally) error {
 	defer done()
 	end, progress := time.Now().Add(s.length), time.Now().Add(10*time.Second)
 	for round := 0; (round == 0 || time.Now().Before(end)) && (s.rounds == 0 || round < s.rounds); round++ {
-		s.options.Seed = s.seed + uint64(round)
+		s.options.Seed, s.options.Control = s.seed+uint64(round), ""
+		if s.restart && s.options.Seed%10 == 0 {
+			s.options.Control = b.control
+		}
 		report, err := w.Round(ctx, s.options)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", s.options.Seed, err)

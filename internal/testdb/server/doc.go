@@ -10,6 +10,10 @@
 //	BUNAUDIT_TEST_MARIADB    user:password@tcp(127.0.0.1:port)/bunaudit
 //	BUNAUDIT_TEST_KAFKA      127.0.0.1:port
 //
+// With run -control each of them has a sister that ends in _CONTROL, the path of a Unix socket: the line fast or
+// immediate, written to it, stops the server cleanly or as a crash would, and starts it again; the answer is the line ok.
+// BUNAUDIT_TEST_SERVER is the path of this program, for a test that needs such a server of its own.
+//
 // A variable that is set already names a server of yours: it is used, and none is started in its place.
 //
 // Each server gets a new data directory, a free port on the loopback interface, a random password and its default

@@ -50,6 +50,7 @@ func startKafka(ctx context.Context) (_ *server, err error) {
 		}
 	}()
 
+	s.stops = map[string]syscall.Signal{"fast": syscall.SIGTERM, "immediate": syscall.SIGKILL}
 	libs := filepath.Join(s.dir, "libs")
 	if err := unpackKafka(ctx, libs); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 )
 
 const usage = `usage:
-  server run  [-pg 15|none] [-mariadb] [-kafka] [-fsync] -- command [argument ...]
+  server run  [-pg 15|none] [-mariadb] [-kafka] [-fsync] [-control] -- command [argument ...]
   server up   [-pg 15|none] [-mariadb] [-kafka] [-fsync] [-state directory]
   server down [-state directory]
 `
@@ -44,6 +44,7 @@ func command(args []string) (code int, err error) {
 	flags.BoolVar(&want.mariadb, "mariadb", false, "")
 	flags.BoolVar(&want.kafka, "kafka", false, "")
 	flags.BoolVar(&want.fsync, "fsync", false, "")
+	control := flags.Bool("control", false, "")
 	state := flags.String("state", ".services", "")
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // flags has said it
@@ -53,7 +54,7 @@ func command(args []string) (code int, err error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	switch {
 	case verb == "run" && flags.NArg() > 0:
-		return run(want, flags.Args(), signals)
+		return run(want, *control, flags.Args(), signals)
 	case verb == "up" && flags.NArg() == 0:
 		return codeOf(up(args, *state, signals))
 	case verb == "serve" && flags.NArg() == 0: // what up starts in the background
@@ -74,7 +75,7 @@ func codeOf(err error) (int, error) {
 
 // run starts the servers, runs the command with their variables, and stops them. A signal goes to the command and to
 // all that it started; the servers stop after it.
-func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err error) {
+func run(want wanted, control bool, argv []string, signals <-chan os.Signal) (code int, err error) {
 	endWithParent()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -88,18 +89,36 @@ func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err er
 		return 1, err
 	}
 
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	orders := make(chan order)
+	for _, s := range servers {
+		if !control {
+			break
+		}
+		if err := s.control(orders); err != nil {
+			return 1, err
+		}
+	}
+
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = os.Environ()
+	cmd.Env = append(cmd.Env, "BUNAUDIT_TEST_SERVER="+self)
 	for _, s := range servers {
 		cmd.Env = append(cmd.Env, s.env+"="+s.dsn)
+		if s.listener != nil {
+			cmd.Env = append(cmd.Env, s.env+"_CONTROL="+s.socket())
+		}
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr, syscall.SIGTERM)
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("can't start the command: %w", err)
 	}
-	code = wait(cmd, signals)
+	code = wait(cmd, signals, orders)
 	for _, s := range servers {
 		if s.hasExited() {
 			return max(code, 1), fmt.Errorf("%s ended by itself during the run; the end of its log:\n%s", s.name, s.logTail())
@@ -109,8 +128,9 @@ func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err er
 }
 
 // wait passes signals on to the command's process group until the command ends, and then ends what is left of the
-// group: at once, or after a signal in some seconds, so that it can clean up.
-func wait(cmd *exec.Cmd, signals <-chan os.Signal) (code int) {
+// group: at once, or after a signal in some seconds, so that it can clean up. Meanwhile it carries out the command's
+// orders.
+func wait(cmd *exec.Cmd, signals <-chan os.Signal, orders <-chan order) (code int) {
 	done := ended(cmd)
 	var tooLate <-chan time.Time
 	signalled := false
@@ -119,6 +139,8 @@ func wait(cmd *exec.Cmd, signals <-chan os.Signal) (code int) {
 		case sig := <-signals:
 			_ = syscall.Kill(-cmd.Process.Pid, sig.(syscall.Signal))
 			tooLate, signalled = time.After(20*time.Second), true
+		case o := <-orders:
+			o.carryOut()
 		case <-tooLate:
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		case <-done:

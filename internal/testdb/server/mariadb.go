@@ -34,6 +34,7 @@ func startMariaDB(ctx context.Context, fsync bool) (_ *server, err error) {
 		}
 	}()
 
+	s.stops = map[string]syscall.Signal{"fast": syscall.SIGTERM, "immediate": syscall.SIGKILL}
 	data, err := s.mkdir("data")
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, 
 			_ = s.stop() // The first error is the one to see.
 		}
 	}()
+	s.stops = map[string]syscall.Signal{"fast": syscall.SIGINT, "immediate": syscall.SIGQUIT} // as pg_ctl names them
 
 	binaries := filepath.Join(s.dir, "postgres")
 	if err := unpackPostgres(version, binaries); err != nil {

@@ -81,6 +81,10 @@ type server struct {
 	quit   syscall.Signal // asks for a fast, clean stop
 	cmd    *exec.Cmd
 	exited <-chan struct{} // closed when the process has ended
+
+	stops    map[string]syscall.Signal   // the ways to stop for a restart; nil: it can't be ordered
+	again    func(context.Context) error // starts the process again, as it was
+	listener net.Listener                // for orders, or nil
 }
 
 // newServer makes the server's directory, which stop removes.
@@ -204,13 +208,19 @@ func (s *server) launchOnce(ctx context.Context, answers probe, binary string, a
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(s.dir, "log"))
+	s.again = func(ctx context.Context) error { return s.spawn(ctx, answers, binary, argv) }
+	return s.again(ctx)
+}
+
+// spawn starts the server's process and waits until it answers.
+func (s *server) spawn(ctx context.Context, answers probe, binary string, args []string) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // The server has its own handle.
 	// Not the caller's context, whose end would kill the process: stop ends it, cleanly.
-	cmd, err := s.process(context.WithoutCancel(ctx), binary, argv...)
+	cmd, err := s.process(context.WithoutCancel(ctx), binary, args...)
 	if err != nil {
 		return err
 	}
@@ -264,6 +274,9 @@ func (s *server) hasExited() bool {
 
 // stop ends the process and removes the directory. It is safe after a failed start.
 func (s *server) stop() (err error) {
+	if s.listener != nil {
+		_ = s.listener.Close()
+	}
 	if s.cmd != nil && !s.hasExited() {
 		_ = s.cmd.Process.Signal(s.quit) // An error means that it has just ended.
 		select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -370,4 +371,63 @@ func portIn(t *testing.T, dsn string) (port int) {
 		t.Fatalf("no port in %q", dsn)
 	}
 	return port
+}
+
+// A command that was allowed to has the server stopped and started under it: what was committed is there, at the same
+// address, and what was not is gone.
+func TestRunRestartsAServerByOrder(t *testing.T) {
+	tmp := bare(t)
+	cmd := exec.Command(os.Args[0], "run", "-control", "--", os.Args[0], "-test.run=^TestOrders$", "-test.v")
+	cmd.Env = append(os.Environ(), "ORDERS=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestOrders") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	mustBeEmpty(t, tmp)
+}
+
+// TestOrders is the command of TestRunRestartsAServerByOrder.
+func TestOrders(t *testing.T) {
+	if os.Getenv("ORDERS") == "" {
+		t.Skip("it is run by TestRunRestartsAServerByOrder")
+	}
+	dsn := os.Getenv("BUNAUDIT_TEST_POSTGRES")
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE kept (n int)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"fast", "immediate"} {
+		before := query(t, "postgres", dsn, "SELECT pg_postmaster_start_time()::text")
+		if answer := give(t, how); answer != "ok" {
+			t.Fatal(answer)
+		}
+		if after := query(t, "postgres", dsn, "SELECT pg_postmaster_start_time()::text"); after == before {
+			t.Errorf("%s: the server was not restarted", how)
+		}
+		query(t, "postgres", dsn, "SELECT count(*)::text FROM kept")
+	}
+	if answer := give(t, "gently"); !strings.Contains(answer, `can't be stopped "gently"`) {
+		t.Error(answer)
+	}
+}
+
+func give(t *testing.T, how string) string {
+	t.Helper()
+	conn, err := net.Dial("unix", os.Getenv("BUNAUDIT_TEST_POSTGRES_CONTROL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintln(conn, how); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(answer)
 }
