@@ -21,6 +21,9 @@ type capture struct {
 }
 
 func (c *capture) run(ctx context.Context) (*outcome, error) {
+	if c.stmt.Verb == sqltext.Truncate {
+		return c.truncate(ctx)
+	}
 	if err := c.loadColumns(ctx); err != nil {
 		return nil, c.loadFailed(ctx, err)
 	}
@@ -32,8 +35,6 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 		return c.insert(ctx)
 	case sqltext.Merge:
 		return c.merge(ctx)
-	case sqltext.Truncate:
-		return c.truncate(ctx)
 	case sqltext.Delete:
 		return c.delete(ctx)
 	default: // arm lets nothing else pass

@@ -57,6 +57,10 @@ type database interface {
 	// canMerge says why MERGE can't be recorded, or nothing.
 	canMerge(ctx context.Context, u *unit) (reason string, err error)
 
+	// truncated returns the tables that a TRUNCATE of these has emptied, each
+	// without a schema where its name alone means it.
+	truncated(ctx context.Context, u *unit, names []sqltext.Name, cascade bool) ([]sqltext.Name, error)
+
 	// columns says how to select the columns of a table.
 	columns(ctx context.Context, u *unit, p *plan, table string) (*columns, error)
 

@@ -50,17 +50,20 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 // wholeEvents says of each table that the statement as a whole wrote to it.
 func (r *recorder) wholeEvents(common sink.Event, out *outcome) []sink.Event {
 	common.Op, common.Statement = out.whole, r.stmt.Verb.String()
-	plans := []*plan{r.plan}
+	tables := out.emptied
 	if out.opaque != nil {
 		common.Statement = out.opaque.Op
-		if r.plans != nil {
-			plans = r.plans
+		for _, p := range r.plans {
+			tables = append(tables, wholeTable{p, p.model.Table})
+		}
+		if r.plans == nil {
+			tables = []wholeTable{{r.plan, r.plan.model.Table}}
 		}
 	}
-	events := make([]sink.Event, len(plans))
-	for i, p := range plans {
+	events := make([]sink.Event, len(tables))
+	for i, t := range tables {
 		e := common
-		e.ID, e.Table, e.Model = r.hook.cfg.NewID(), p.model.Table, p.model.Label
+		e.ID, e.Table, e.Model = r.hook.cfg.NewID(), t.name, t.plan.model.Label
 		events[i] = e
 	}
 	return events

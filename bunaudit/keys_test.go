@@ -90,13 +90,23 @@ func TestKeysAndNamesOfAllKinds(t *testing.T) {
 				return exec(db.NewUpdate().Model((*Line)(nil)).Set("n = 3").Where("bill = 'x'").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
+				return exec(db.NewUpdate().Model((*Line)(nil)).Set("(n, bill) = (n + ?, bill || 's')", 10).Where("bill = ?", "it's").Exec(ctx))
+			},
+			func(ctx context.Context, db runner) error {
+				return exec(db.NewUpdate().Model((*Line)(nil)).Set("(text, bill, n) = (text || bill, ?, n - 10)", "it's").Where("n > 10").Exec(ctx))
+			},
+			func(ctx context.Context, db runner) error {
 				return exec(db.NewDelete().Model(&[]Line{{Bill: "x", N: 3}, {Bill: "it's", N: 2}}).WherePK().Exec(ctx))
 			},
 		}, []string{
 			`insert lines {"bill":"it's","n":1}: text -> "a"`, `insert lines {"bill":"it's","n":2}: text -> "b"`, `insert lines {"bill":"x","n":1}: text -> "c"`,
 			`update lines {"bill":"it's","n":1}: text "a" -> "a!"`, `update lines {"bill":"it's","n":2}: text "b" -> "b!"`,
 			`update lines {"bill":"x","n":3} was {"bill":"x","n":1}: n 1 -> 3`,
-			`delete lines {"bill":"it's","n":2}: text "b!"`, `delete lines {"bill":"x","n":3}: text "c"`,
+			`update lines {"bill":"it'ss","n":11} was {"bill":"it's","n":1}: bill "it's" -> "it'ss", n 1 -> 11`,
+			`update lines {"bill":"it'ss","n":12} was {"bill":"it's","n":2}: bill "it's" -> "it'ss", n 2 -> 12`,
+			`update lines {"bill":"it's","n":1} was {"bill":"it'ss","n":11}: bill "it'ss" -> "it's", n 11 -> 1, text "a!" -> "a!it'ss"`,
+			`update lines {"bill":"it's","n":2} was {"bill":"it'ss","n":12}: bill "it'ss" -> "it's", n 12 -> 2, text "b!" -> "b!it'ss"`,
+			`delete lines {"bill":"it's","n":2}: text "b!it'ss"`, `delete lines {"bill":"x","n":3}: text "c"`,
 		}},
 		{"a string key, and an alias to be quoted", (*Coded)(nil), []func(context.Context, runner) error{
 			func(ctx context.Context, db runner) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/replay"
+	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
 // images are the rows that a statement is going to change, before it does.
@@ -106,17 +107,19 @@ func (c *capture) appendNewIdentity(b []byte) []byte {
 		expressions[i] = qualified(c.qualifier(), col.name)
 	}
 	for _, a := range c.stmt.Assignments {
-		for _, column := range a.Columns {
-			for i, f := range c.plan.model.Identity {
-				if !strings.EqualFold(f.Name, column) {
-					continue
-				}
-				expression := a.Expr.In(c.text)
-				if len(a.Columns) > 1 || strings.EqualFold(strings.TrimSpace(expression), "DEFAULT") {
-					return b // can't be told
-				}
-				expressions[i] = expression
+		assigned := sqltext.SplitRow(c.registry.lexical, a.Expr.In(c.text), len(a.Columns))
+		if assigned == nil && len(a.Columns) == 1 {
+			assigned = []string{a.Expr.In(c.text)}
+		}
+		for at, column := range a.Columns {
+			i := c.plan.identityAt(column)
+			if i < 0 {
+				continue
 			}
+			if assigned == nil || strings.EqualFold(assigned[at], "DEFAULT") {
+				return b // can't be told
+			}
+			expressions[i] = assigned[at]
 		}
 	}
 	for i, col := range c.columns.identity {

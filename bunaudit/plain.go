@@ -55,16 +55,6 @@ func (c *capture) runOpaque(ctx context.Context, reason *UncapturableError) (*ou
 	return out, nil
 }
 
-// truncate records that all rows of the table are gone.
-func (c *capture) truncate(ctx context.Context) (*outcome, error) {
-	out, err := c.runPlain(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out.whole = sink.Truncate
-	return out, nil
-}
-
 // runPlain runs the statement as it is.
 func (c *capture) runPlain(ctx context.Context) (*outcome, error) {
 	c.unit.changed = true

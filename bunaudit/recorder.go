@@ -194,8 +194,9 @@ type outcome struct {
 	noAffected, noLastID error
 
 	changes []rowChange
-	whole   sink.Op // of the table as a whole: truncate or opaque
-	events  int     // how many were written
+	whole   sink.Op      // of the table as a whole: truncate or opaque
+	emptied []wholeTable // by a truncate
+	events  int          // how many were written
 
 	gap    error              // why the change is let through by Degrade
 	opaque *UncapturableError // why it is let through by Warn

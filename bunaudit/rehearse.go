@@ -226,7 +226,7 @@ func upsertChangesIdentity(p *plan, text string, s sqltext.Statement) bool {
 	for _, c := range s.Conflicts {
 		for _, a := range c.Assignments {
 			for _, column := range a.Columns {
-				if p.isIdentity(column) && !keepsConflictKey(column, text, c, a) {
+				if p.identityAt(column) >= 0 && !keepsConflictKey(column, text, c, a) {
 					return true
 				}
 			}

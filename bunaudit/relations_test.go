@@ -39,8 +39,8 @@ type told struct {
 	reason string
 }
 
-func raw(text string) func(context.Context, runner) error {
-	return func(ctx context.Context, db runner) error { return exec(db.NewRaw(text).Exec(ctx)) }
+func raw(text string, args ...any) func(context.Context, runner) error {
+	return func(ctx context.Context, db runner) error { return exec(db.NewRaw(text, args...).Exec(ctx)) }
 }
 
 // tell runs the statements in order, each first in a transaction that is rolled

@@ -1,7 +1,10 @@
 package bunaudit
 
 import (
+	"slices"
 	"strings"
+
+	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
@@ -12,7 +15,7 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 	if s.WithWrites {
 		return "a common table expression writes"
 	}
-	if s.MultiTable {
+	if s.MultiTable && s.Verb != sqltext.Truncate {
 		return "it writes to several tables"
 	}
 	switch s.Verb {
@@ -26,12 +29,7 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 			return "RETURNING WITH can't be recorded yet"
 		}
 		return ""
-	case sqltext.Delete, sqltext.Merge:
-		return ""
-	case sqltext.Truncate:
-		if strings.Contains(strings.ToUpper(s.Body.In(text)), "CASCADE") {
-			return "CASCADE truncates other tables with it"
-		}
+	case sqltext.Delete, sqltext.Merge, sqltext.Truncate:
 		return ""
 	}
 	return s.Verb.String() + " can't be recorded yet"
@@ -42,7 +40,7 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 func changesIdentity(p *plan, s sqltext.Statement) bool {
 	for _, a := range s.Assignments {
 		for _, column := range a.Columns {
-			if p.isIdentity(column) {
+			if p.identityAt(column) >= 0 {
 				return true
 			}
 		}
@@ -50,13 +48,9 @@ func changesIdentity(p *plan, s sqltext.Statement) bool {
 	return false
 }
 
-func (p *plan) isIdentity(column string) bool {
-	for _, f := range p.model.Identity {
-		if strings.EqualFold(f.Name, column) {
-			return true
-		}
-	}
-	return false
+// identityAt is where a column is in the model's identity, or -1.
+func (p *plan) identityAt(column string) int {
+	return slices.IndexFunc(p.model.Identity, func(f *schema.Field) bool { return strings.EqualFold(f.Name, column) })
 }
 
 // appendIn appends "(a, b) IN ((1, 2), (3, 4))", with what the database wants

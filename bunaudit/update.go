@@ -8,12 +8,14 @@ func (c *capture) tableName() string { return c.stmt.TargetText.In(c.text) }
 // relation is the table's name without what the statement may have between its
 // parts: PostgreSQL's to_regclass takes no comments.
 func (c *capture) relation() string {
-	d, name := c.registry.dialect, c.stmt.Target
-	var b []byte
+	return string(appendName(nil, c.stmt.Target, c.registry.dialect))
+}
+
+func appendName(b []byte, name sqltext.Name, d database) []byte {
 	if name.Schema != "" {
 		b = append(d.quote(b, name.Schema), '.')
 	}
-	return string(d.quote(b, name.Table))
+	return d.quote(b, name.Table)
 }
 
 // target is the table with its alias, as a FROM item.

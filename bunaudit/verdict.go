@@ -103,6 +103,8 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 	r.blame(v, audited)
 	switch {
 	case v.err != nil:
+	case certain && !head.Several && head.Verb == sqltext.Truncate:
+		r.judgeTruncate(v, targets)
 	case !certain:
 		v.refuse("the text can't be taken apart with certainty, and it may write to that table")
 	case code:
@@ -111,5 +113,18 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 		v.refuse("the text has several statements: run them one by one")
 	default:
 		v.refuse("a common table expression or another part of the statement writes")
+	}
+}
+
+// judgeTruncate judges a TRUNCATE of several tables: each has an event of its
+// own, of the model that is on it.
+func (r *registry) judgeTruncate(v *verdict, targets []sqltext.Name) {
+	for _, t := range targets {
+		if v.err == nil && len(r.byName(t)) > 1 {
+			v.refuse("several audited models share the table " + t.Table + ", and the statement has none of them as its model")
+		}
+	}
+	if v.err == nil && r.dialect == nil {
+		v.refuse(fmt.Sprintf("the audit does not support the dialect %s yet", r.db.Dialect().Name()))
 	}
 }

@@ -1,5 +1,7 @@
 package sqltext
 
+import "strings"
+
 // SplitList splits a text at the commas outside all parentheses: a RETURNING
 // list, the rows of VALUES, the items of FROM. Spans leave out the white space
 // and comments around an item. It returns nil where it can't, which includes a
@@ -39,4 +41,33 @@ func Names(d Dialect, s string) ([]string, error) {
 		return nil, p.err
 	}
 	return names, nil
+}
+
+// SplitRow splits a row constructor, as in (a, b) = (1, c + 1) or = ROW(1, 2),
+// into its n expressions. It returns nil where s isn't one of n: a subquery, say,
+// whose columns are not its to tell.
+func SplitRow(d Dialect, s string, n int) []string {
+	if len(s) > 3 && strings.EqualFold(s[:3], "ROW") {
+		s = strings.TrimLeft(s[3:], " \t\r\n")
+	}
+	if len(s) < 2 || s[0] != '(' || s[len(s)-1] != ')' {
+		return nil
+	}
+	inner := s[1 : len(s)-1]
+	spans := SplitList(d, inner)
+	if len(spans) != n {
+		return nil
+	}
+	out := make([]string, n)
+	for i, span := range spans {
+		out[i] = span.In(inner)
+	}
+	var p parser
+	p.d, p.sql = d, out[0]
+	p.advance()
+	switch p.tok.kw {
+	case kwSelect, kwWith, kwValues, kwTable:
+		return nil
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package sqltext
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -205,6 +206,37 @@ func TestSplitListSplitsAtCommasOutsideOfParentheses(t *testing.T) {
 		if got := SplitList(PostgreSQL, s); got != nil {
 			t.Errorf("%q: %v", s, got)
 		}
+	}
+}
+
+func TestSplitRowTellsARowFromASubquery(t *testing.T) {
+	for text, want := range map[string][]string{
+		"(1, 2)":                             {"1", "2"},
+		"ROW(f(a, b), '),(')":                {"f(a, b)", "'),('"},
+		"row\n( /* a */ a + 1 , -- b\n b)":   {"a + 1", "b"},
+		"((SELECT 1), DEFAULT)":              {"(SELECT 1)", "DEFAULT"},
+		"(SELECT 1, 2)":                      nil,
+		"(/* a */ select 1, 2)":              nil,
+		"(WITH a AS (SELECT 1) SELECT 1, 2)": nil,
+		"(VALUES (1, 2), (3, 4))":            nil,
+		"(selected, 2)":                      {"selected", "2"},
+		"((SELECT 1, 2))":                    nil,
+		"ROW(t.*)":                           nil,
+		"(1), (2)":                           nil,
+		"(1, 2) + (3, 4)":                    nil,
+		"f(1, 2)":                            nil,
+		"rowed(1, 2)":                        nil,
+		"(1, 2, 3)":                          nil,
+		"(1, )":                              nil,
+		"(":                                  nil,
+		"":                                   nil,
+	} {
+		if got := SplitRow(PostgreSQL, text, 2); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	if got := SplitRow(SQLite, "((a))", 1); !slices.Equal(got, []string{"(a)"}) {
+		t.Errorf("%q", got)
 	}
 }
 
