@@ -27,7 +27,9 @@
 //   - audit_label:Name on bun.BaseModel names the model in events, the default
 //     is the name of the Go type;
 //   - audit_key on one or more fields makes them the key that events carry
-//     instead of the primary key, and is the only way for a model without one.
+//     instead of the primary key, and is the only way for a model without one;
+//   - audit_was:surname says that the column was called surname before, so that
+//     retrieval reads its events from then. It may be given more than once.
 //
 // What belongs to one request travels in its context: [WithActor],
 // [WithReason], [WithMeta]. [Skip] is the way to write without a record.

@@ -14,8 +14,8 @@ type BunLogger interface {
 }
 
 // Logger returns a logger for bun.SetLogger that passes every line to next but
-// Bun's warnings that it doesn't know the tag options audit, audit_key and
-// audit_label. Nil stands for Bun's own default, standard error.
+// Bun's warnings that it doesn't know the tag options audit, audit_key,
+// audit_label and audit_was. Nil stands for Bun's own default, standard error.
 //
 // [New] installs one; Logger is for programs that call bun.SetLogger
 // themselves, after New.

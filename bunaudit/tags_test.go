@@ -119,12 +119,34 @@ type (
 		ID            int64  `bun:",pk"`
 		Name          string `bun:",scanonly,audit"`
 	}
+	emptyWas struct {
+		bun.BaseModel `bun:"table:bad,audit"`
+		ID            int64  `bun:",pk"`
+		Name          string `bun:",audit_was"`
+	}
+	wasIsThere struct {
+		bun.BaseModel `bun:"table:bad,audit"`
+		ID            int64  `bun:",pk"`
+		Name          string `bun:",audit_was:id"`
+	}
+	wasTwice struct {
+		bun.BaseModel `bun:"table:bad,audit"`
+		ID            int64  `bun:",pk"`
+		Name          string `bun:",audit_was:x"`
+		Nick          string `bun:",audit_was:x"`
+	}
+	wasUntracked struct {
+		bun.BaseModel `bun:"table:bad,audit"`
+		ID            int64  `bun:",pk"`
+		Name          string `bun:",audit:-,audit_was:x"`
+	}
 )
 
 func TestATagThatCannotBeReadIsAnError(t *testing.T) {
 	bad := []any{
 		&unknownValue{}, &unknownOption{}, &noKey{}, &hashWithoutKey{}, &redactedKey{}, &labelOnField{},
 		&emptyLabel{}, &keyOnBase{}, &nothingAudited{}, &contradiction{}, &namedAudit{}, &noColumn{},
+		&emptyWas{}, &wasIsThere{}, &wasTwice{}, &wasUntracked{},
 	}
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		for _, m := range bad {

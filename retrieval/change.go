@@ -14,7 +14,8 @@ import (
 
 // Change is one change of one field, with what its event says about it.
 type Change struct {
-	// Field is the name of the column.
+	// Field is the name of the column: the one that it has today, where the
+	// model says audit_was.
 	Field string
 
 	// Old and New are the values before and after the change, as a SELECT with
@@ -57,6 +58,9 @@ func newChange(e *sink.Event, m *model.Model, column string, c sink.Change) Chan
 	}
 	if c.Mask == sink.Unmasked {
 		change.Old, change.New = decode(m, column, c.Old), decode(m, column, c.New)
+	}
+	if m != nil {
+		change.Field = m.Current(column)
 	}
 	return change
 }

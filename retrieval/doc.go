@@ -21,6 +21,11 @@
 // [Query.Last], [Query.Previous], [Query.All] and [Query.Count] are for those who
 // need no stream.
 //
+// [Query.AsOf] gives a row as it was, [Query.RowsAsOf] several or all of a table,
+// [Query.Versions] what a row has been from change to change, [Query.Diff] what
+// is different about it at two moments. What history doesn't tell they say, see
+// [ErrIncomplete] and [Row].
+//
 // Every condition narrows the result; of the values of one condition any will
 // do. A mistake in a query, such as a key of the wrong shape, is reported by the
 // method that runs it.
@@ -47,6 +52,10 @@
 //
 // The history of a model is that of the table that it declares. What a statement
 // did to another one, which it named by ModelTableExpr, is found by [ForTable].
+//
+// What is masked (audit:redact, audit:hash), what is not tracked, and what happened
+// behind the hook's back can't be told by history. A row that is older than its
+// history, and has not been on record as a whole since, is known in part.
 //
 // A condition on fields, on their values or on meta has no index of its own; together with a key,
 // an actor, a transaction or a time it needs none.

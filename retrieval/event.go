@@ -55,23 +55,29 @@ func (e Event[M]) image(none bool, key sink.Values, side func(sink.Change) json.
 			values[name] = raw
 		}
 	}
-	if e.model == nil {
-		m, _ := any(values).(M) // M is sink.Values
-		return m, nil
+	row, err := decodeRow[M](e.model, values)
+	if err != nil {
+		return zero, fmt.Errorf("retrieval: event %s: %w", e.ID, err)
 	}
-	var row M
-	dest := reflect.ValueOf(&row).Elem()
-	for dest.Kind() == reflect.Pointer {
-		dest.Set(reflect.New(dest.Type().Elem()))
-		dest = dest.Elem()
+	return row, nil
+}
+
+// decodeRow makes a value of the model of columns, by their names of today or
+// earlier.
+func decodeRow[M any](m *model.Model, values sink.Values) (M, error) {
+	if m == nil {
+		v, _ := any(values).(M) // M is sink.Values
+		return v, nil
 	}
+	var row, zero M
+	dest := indirect(reflect.ValueOf(&row).Elem())
 	for name, raw := range values {
-		f, ok := e.model.Field(name)
+		f, ok := m.Field(m.Current(name))
 		if !ok {
 			continue
 		}
 		if err := value.Decode(f, raw, f.Value(dest)); err != nil {
-			return zero, fmt.Errorf("retrieval: event %s: %w", e.ID, err)
+			return zero, err
 		}
 	}
 	return row, nil
@@ -113,6 +119,7 @@ func position(m *model.Model, column string) int {
 	if m == nil {
 		return 0
 	}
+	column = m.Current(column)
 	for i, f := range m.Bun.Fields {
 		if f.Name == column {
 			return i
@@ -130,7 +137,7 @@ func decode(m *model.Model, column string, raw json.RawMessage) any {
 	if m == nil {
 		return raw
 	}
-	f, ok := m.Field(column)
+	f, ok := m.Field(m.Current(column))
 	if !ok {
 		return raw
 	}

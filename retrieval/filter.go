@@ -127,6 +127,14 @@ func (q *query) column(name string) (string, bool) {
 	return name, false
 }
 
+// names are those under which events know a column.
+func (q *query) names(column string) []string {
+	if q.model == nil {
+		return []string{column}
+	}
+	return q.model.Names(column)
+}
+
 // columns lists those that a query can ask for.
 func (q *query) columns() []string {
 	if q.model == nil {
@@ -151,7 +159,7 @@ func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
 		sel = sel.Where(c.sql, c.args...)
 	}
 	if q.keyed {
-		sel = whereSpans(sel, keys)
+		sel = q.whereSpans(sel, keys)
 	}
 	if q.fields == nil {
 		return sel

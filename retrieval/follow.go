@@ -2,8 +2,11 @@ package retrieval
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -69,7 +72,7 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 		Where("e.table_name = ?", q.table).
 		Where("e.old_key IS NOT NULL").
 		OrderExpr("e.seq")
-	if err := whereSpans(sel, spans).Scan(ctx); err != nil {
+	if err := q.whereSpans(sel, spans).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("retrieval: read changes of keys: %w", err)
 	}
 	moves := make([]move, len(rows))
@@ -79,11 +82,11 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 		if err != nil {
 			return nil, fmt.Errorf("retrieval: %w", err)
 		}
-		oldKey, err := canonicalKey(event.OldKey)
+		oldKey, err := canonicalKey(currentKey(q.model, event.OldKey))
 		if err != nil {
 			return nil, err
 		}
-		newKey, err := canonicalKey(event.Key)
+		newKey, err := canonicalKey(currentKey(q.model, event.Key))
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +151,7 @@ func (q *query) edge(ctx context.Context, which, side, key string, seq int64) (i
 		ColumnExpr(which+"(e.seq)").
 		Where("e.table_name = ?", q.table).
 		Where("e.seq ? ?", bun.Safe(side), seq).
-		Where("(e.key = ? AND e.op = ? AND NOT e.soft OR e.old_key = ?)", key, string(sink.Delete), key).
+		Where("(e.key IN (?) AND e.op = ? AND NOT e.soft OR e.old_key IN (?))", q.stored(key), string(sink.Delete), q.stored(key)).
 		Scan(ctx, &n)
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
@@ -160,20 +163,55 @@ func (q *query) edge(ctx context.Context, which, side, key string, seq int64) (i
 }
 
 // whereSpans keeps the events of the spans; without any, nothing.
-func whereSpans(sel *bun.SelectQuery, spans []span) *bun.SelectQuery {
+func (q *query) whereSpans(sel *bun.SelectQuery, spans []span) *bun.SelectQuery {
 	var whole []string
 	for _, s := range spans {
 		if s.whole() {
-			whole = append(whole, s.key)
+			whole = append(whole, q.variants(s.key)...)
 		}
 	}
 	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
 		sel = sel.Where("e.key IN (?) OR e.old_key IN (?)", bun.In(whole), bun.In(whole))
 		for _, s := range spans {
 			if !s.whole() {
-				sel = sel.WhereOr("e.seq BETWEEN ? AND ? AND (e.key = ? OR e.old_key = ?)", s.from, s.to, s.key, s.key)
+				sel = sel.WhereOr("e.seq BETWEEN ? AND ? AND (e.key IN (?) OR e.old_key IN (?))", s.from, s.to, q.stored(s.key), q.stored(s.key))
 			}
 		}
 		return sel
 	})
+}
+
+// stored are the texts under which a key may be stored, for IN.
+func (q *query) stored(key string) any { return bun.In(q.variants(key)) }
+
+// variants are the texts under which a key may be stored: one, unless a column
+// of it had other names. The first has the names of today.
+func (q *query) variants(key string) []string {
+	if q.model == nil || q.model.Was == nil {
+		return []string{key}
+	}
+	var named sink.Values
+	if json.Unmarshal([]byte(key), &named) != nil {
+		return []string{key}
+	}
+	all := []sink.Values{{}}
+	for _, column := range slices.Sorted(maps.Keys(named)) {
+		raw := named[column]
+		var longer []sink.Values
+		for _, name := range q.model.Names(column) {
+			for _, v := range all {
+				v = maps.Clone(v)
+				v[name] = raw
+				longer = append(longer, v)
+			}
+		}
+		all = longer
+	}
+	texts := make([]string, 0, len(all))
+	for _, v := range all {
+		if text, err := eventrow.Canonical(v); err == nil {
+			texts = append(texts, string(text))
+		}
+	}
+	return texts
 }

@@ -149,7 +149,7 @@ func (q *Query[M]) Field(names ...string) *Query[M] {
 		if !ok {
 			q.fail(&UnknownFieldError{Model: q.name, Field: name, Known: q.columns()})
 		}
-		q.fields = append(q.fields, column)
+		q.fields = append(q.fields, q.names(column)...)
 	}
 	return q
 }

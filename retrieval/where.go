@@ -55,7 +55,15 @@ func (q *query) whereValue(side, field string, values []any) {
 		q.where("1 = 0")
 		return
 	}
-	q.conds = append(q.conds, q.valueIs(side, column, texts))
+	var one cond
+	for i, name := range q.names(column) {
+		c := q.valueIs(side, name, texts)
+		if i > 0 {
+			one.sql += " OR "
+		}
+		one.sql, one.args = one.sql+c.sql, append(one.args, c.args...)
+	}
+	q.where("("+one.sql+")", one.args...)
 }
 
 // fieldValue returns a value of a field as events have it.

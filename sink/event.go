@@ -88,6 +88,15 @@ const (
 	// recorded: it may have changed rows of the table, nobody knows which. There
 	// is no Key.
 	Opaque Op = "opaque"
+
+	// Snapshot records what a row holds, without that it changed: a row that is
+	// older than its history, see retrieval's Baseline. Changes has every tracked
+	// column without an old value.
+	Snapshot Op = "snapshot"
+
+	// Erase says that values were taken out of the row's earlier events, see
+	// retrieval's Erase. Changes names the columns.
+	Erase Op = "erase"
 )
 
 // Values are the values of some columns of a row, by column name.
@@ -124,6 +133,10 @@ const (
 	// of the form "hmac-sha256:<64 hexadecimal digits>", or null for NULL. Equal
 	// values have equal hashes as long as the key stays the same.
 	Hashed Mask = "hash"
+
+	// Erased values were recorded and have been taken out of the record since:
+	// Old and New are nil. An event of the operation Erase says when and by whom.
+	Erased Mask = "erase"
 )
 
 // Actor is who made a change: a user, a service, a job.

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun/schema"
@@ -32,6 +33,10 @@ type Model struct {
 	// Columns are the tracked columns that are not in Key, in the order of
 	// the struct.
 	Columns []Column
+
+	// Was has the tracked columns, and those of Key, by the names that they had
+	// before, which old events have: the tags audit_was.
+	Was map[string]*schema.Field
 
 	byName map[string]*schema.Field
 }
@@ -116,13 +121,58 @@ func (m *Model) readFields(base options) error {
 			continue
 		}
 		if !opt.has {
-			opt = base
+			opt.has, opt.value = base.has, base.value
 		}
-		if opt.audited() {
+		switch {
+		case opt.audited():
 			m.Columns = append(m.Columns, Column{Field: f, Mask: opt.mask()})
+		case opt.was != nil:
+			return fmt.Errorf("field %s has the tag audit_was, but is not audited", f.GoName)
+		}
+	}
+	return m.readWas(tags)
+}
+
+// readWas reads the earlier names. One that is also the name of a column today
+// would make it a guess which of the two an event speaks of.
+func (m *Model) readWas(tags []options) error {
+	for i, f := range m.Bun.Fields {
+		for _, name := range tags[i].was {
+			if other, ok := m.byName[name]; ok {
+				return fmt.Errorf("field %s says audit_was:%s, but that is the column of field %s", f.GoName, name, other.GoName)
+			}
+			if other, ok := m.Was[name]; ok {
+				return fmt.Errorf("fields %s and %s both say audit_was:%s", other.GoName, f.GoName, name)
+			}
+			if m.Was == nil {
+				m.Was = map[string]*schema.Field{}
+			}
+			m.Was[name] = f
 		}
 	}
 	return nil
+}
+
+// Current returns the name that a column of an old event has today: another one
+// where a tag audit_was says so.
+func (m *Model) Current(column string) string {
+	if f, ok := m.Was[column]; ok {
+		return f.Name
+	}
+	return column
+}
+
+// Names returns the names under which events know a column: the one that it has
+// and those that it had before.
+func (m *Model) Names(column string) []string {
+	names := []string{column}
+	for was, f := range m.Was {
+		if f.Name == column {
+			names = append(names, was)
+		}
+	}
+	slices.Sort(names[1:])
+	return names
 }
 
 // Field returns the column of that name, tracked or not.

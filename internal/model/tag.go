@@ -15,12 +15,13 @@ const (
 	optAudit = "audit"
 	optLabel = "audit_label"
 	optKey   = "audit_key"
+	optWas   = "audit_was"
 )
 
 // IsOption reports whether name is one of the tag options that this library
 // reads, and that Bun therefore warns about.
 func IsOption(name string) bool {
-	return name == optAudit || name == optLabel || name == optKey
+	return name == optAudit || name == optLabel || name == optKey || name == optWas
 }
 
 // options are the audit options of one struct tag.
@@ -30,6 +31,7 @@ type options struct {
 	value string // its value: "", "-", "redact" or "hash"
 	label string
 	key   bool
+	was   []string
 }
 
 func (o options) audited() bool { return o.has && o.value != "-" }
@@ -64,8 +66,14 @@ func (o *options) set(name, value string) error {
 		}
 		o.key = true
 		return nil
+	case optWas:
+		if value == "" {
+			return fmt.Errorf("the tag audit_was wants the column's old name, as in audit_was:surname")
+		}
+		o.was = append(o.was, value)
+		return nil
 	}
-	return fmt.Errorf("unknown tag %s: the audit tags are audit, audit_label and audit_key", name)
+	return fmt.Errorf("unknown tag %s: the audit tags are audit, audit_label, audit_key and audit_was", name)
 }
 
 // fieldOptions reads the audit options of a column.
@@ -123,8 +131,11 @@ func readBase(tag string) (options, error) {
 			return o, fmt.Errorf("bun.BaseModel: %w", err)
 		}
 	}
-	if o.key {
+	switch {
+	case o.key:
 		return o, fmt.Errorf("bun.BaseModel: the tag audit_key belongs on the fields that identify a row")
+	case o.was != nil:
+		return o, fmt.Errorf("bun.BaseModel: the tag audit_was belongs on the field that has another name now")
 	}
 	return o, nil
 }

@@ -1,0 +1,219 @@
+package retrieval
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// scanSize is how many events a page of a scan has.
+const scanSize = 500
+
+// keyedRow is an event beside the key that it is found under: the one after the
+// change or the one before it.
+type keyedRow struct {
+	eventrow.Row `bun:",extend"`
+	Under        eventrow.JSON `bun:"under_key"`
+}
+
+// scan calls fn with the events of the whole table, key by key, those of a key
+// in their order. An event that changed a key comes under both. It holds one
+// page at a time.
+func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found) error) error {
+	var last keyedRow
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var rows []keyedRow
+		sel := q.db.NewSelect().
+			With("new_keys", q.scanBranch("key", last)).
+			With("old_keys", q.scanBranch("old_key", last)).
+			TableExpr("(SELECT * FROM new_keys UNION ALL SELECT * FROM old_keys) AS e").
+			OrderExpr("under_key, seq")
+		if err := set(sel.Limit, scanSize).Scan(ctx, &rows); err != nil {
+			return fmt.Errorf("retrieval: read events: %w", err)
+		}
+		for i := range rows {
+			e, err := rows[i].ToEvent()
+			if err != nil {
+				return wrap(err)
+			}
+			if err := fn(rows[i].Under, &found{e, rows[i].Seq}); err != nil {
+				return err
+			}
+		}
+		if len(rows) < scanSize {
+			return nil
+		}
+		last = rows[len(rows)-1]
+	}
+}
+
+// scanBranch selects a page of the events that have a key in one of the columns.
+func (q *query) scanBranch(column string, last keyedRow) *bun.SelectQuery {
+	key := bun.Ident(column)
+	sel := q.from(nil).ColumnExpr("e.? AS under_key", key).ColumnExpr("e.*").
+		Where("e.table_name = ?", q.table).
+		Where("e.? IS NOT NULL", key).
+		OrderExpr("e.?, e.seq", key)
+	if last.Seq != 0 {
+		sel = sel.Where("e.? >= ? AND (e.? > ? OR e.seq > ?)", key, last.Under, key, last.Under, last.Seq)
+	}
+	return set(sel.Limit, scanSize)
+}
+
+// eachRow replays the history of the whole table up to the time t, and calls fn
+// with each key and with the row that had it then.
+func (q *query) eachRow(ctx context.Context, t time.Time, wholes []found, fn func(key string, s *state) error) error {
+	var under string
+	var row *keyFold // nil for a key that is to be left out
+	done := func() error {
+		if row == nil {
+			return nil
+		}
+		s, err := row.end(ctx)
+		if err != nil {
+			return err
+		}
+		return fn(row.key, s)
+	}
+	err := q.scan(ctx, func(stored eventrow.JSON, e *found) error {
+		if string(stored) != under {
+			if err := done(); err != nil {
+				return err
+			}
+			under = string(stored)
+			var err error
+			if row, err = q.newKeyFold(ctx, stored, t, wholes); err != nil {
+				return err
+			}
+		}
+		if row == nil {
+			return nil
+		}
+		return row.apply(ctx, e)
+	})
+	if err != nil {
+		return err
+	}
+	return done()
+}
+
+// keyFold replays the events of one key, whichever rows have it.
+type keyFold struct {
+	query  *query
+	key    string
+	time   time.Time
+	wholes []found // all
+	rest   []found // those that are still to come
+
+	state      state
+	next       *found // the first event that is too late, if it says that the row was there before
+	late       bool   // there was an event that is too late
+	disordered bool   // and one that isn't after it: the clocks differed
+}
+
+// newKeyFold begins with a key as it is stored. Where a column of the key had
+// other names, the key comes once for each: it is replayed as a whole for the
+// latest name, and the result is nil for the others.
+func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Time, wholes []found) (*keyFold, error) {
+	var named sink.Values
+	if err := json.Unmarshal(stored, &named); err != nil {
+		return nil, fmt.Errorf("retrieval: read key: %w", err)
+	}
+	text, err := canonicalKey(named)
+	if err != nil {
+		return nil, err
+	}
+	key, err := canonicalKey(currentKey(q.model, named))
+	if err != nil {
+		return nil, err
+	}
+	k := &keyFold{query: q, key: key, state: *unheardOf(key), time: t, wholes: wholes, rest: wholes}
+	if variants := q.variants(key); len(variants) > 1 {
+		k.disordered = true
+		if later := variants[:max(slices.Index(variants, text), 0)]; len(later) > 0 {
+			n, err := q.from(nil).Where("e.table_name = ?", q.table).
+				Where("(e.key IN (?) OR e.old_key IN (?))", bun.In(later), bun.In(later)).Count(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("retrieval: read events: %w", err)
+			}
+			if n > 0 {
+				return nil, nil
+			}
+		}
+	}
+	return k, nil
+}
+
+func (k *keyFold) apply(ctx context.Context, e *found) error {
+	k.advance(e.seq)
+	was, is, err := newFold(k.query.model, nil).keys(e)
+	switch {
+	case err != nil:
+		return err
+	case e.Op == sink.Erase:
+		return nil
+	case e.Time.After(k.time):
+		if !k.late && was == k.key && e.Op != sink.Insert {
+			k.next = e
+		}
+		k.late = true
+		return nil
+	}
+	k.disordered = k.disordered || k.late
+	switch {
+	case is != k.key: // the row has another key from now on
+		k.state = state{presence: gone, last: e}
+		return nil
+	case was != k.key: // a row gets this key
+		f, _, err := k.query.replay(ctx, was, k.wholes, func(*query) (int64, error) { return e.seq - 1, nil })
+		if err != nil {
+			return err
+		}
+		k.state = *f.rows[was]
+	case e.Op == sink.Insert:
+		k.state = state{}
+	}
+	k.state.apply(k.query.model, e)
+	return nil
+}
+
+// advance replays what happened to the whole table before an event.
+func (k *keyFold) advance(seq int64) {
+	for ; len(k.rest) > 0 && k.rest[0].seq < seq; k.rest = k.rest[1:] {
+		if !k.rest[0].Time.After(k.time) {
+			k.disordered = k.disordered || k.late
+			k.state.apply(k.query.model, &k.rest[0])
+		}
+	}
+}
+
+// end returns the row that has the key.
+func (k *keyFold) end(ctx context.Context) (*state, error) {
+	k.advance(math.MaxInt64)
+	if !k.disordered {
+		if k.state.presence == unsure && k.state.gap == nil {
+			k.state.gap = k.next
+		}
+		return &k.state, nil
+	}
+	f, next, err := k.query.replay(ctx, k.key, k.wholes, func(row *query) (int64, error) { return row.cut(ctx, k.time, k.wholes) })
+	if err != nil {
+		return nil, err
+	}
+	s := f.rows[k.key]
+	if s.presence == unsure && s.gap == nil {
+		s.gap = next
+	}
+	return s, nil
+}

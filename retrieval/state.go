@@ -1,0 +1,165 @@
+package retrieval
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+
+	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// presence is whether a row is there.
+type presence uint8
+
+const (
+	unsure presence = iota // history doesn't say
+	gone
+	there
+)
+
+// state is what history tells of a row at some moment.
+type state struct {
+	presence presence
+	key      sink.Values
+	columns  map[string]known // by the name that the column has today
+	soft     bool
+	last     *found // the event that made the row what it is
+	gap      *found // why the row isn't known as a whole, or nil: the event with which its history begins, or after which it is blind
+}
+
+// unheardOf is the state of the row with a canonical key before its first event.
+func unheardOf(key string) *state {
+	var s state
+	_ = json.Unmarshal([]byte(key), &s.key) // this package has made the text
+	return &s
+}
+
+// known is what history tells of a column.
+type known struct {
+	raw  json.RawMessage // nil where there is a mask
+	mask sink.Mask
+	by   string // the event that set it
+}
+
+// fold replays the events of some rows, in the order in which they were
+// written. Where a key changes, the state stays that of the row.
+type fold struct {
+	model  *model.Model
+	rows   map[string]*state // by canonical key
+	wholes []found           // the events about the whole table that are still to come
+}
+
+func newFold(m *model.Model, wholes []found) *fold {
+	return &fold{model: m, rows: map[string]*state{}, wholes: wholes}
+}
+
+// apply replays an event of a row, and all that happened to the table before
+// it. It returns the row.
+func (f *fold) apply(e *found) (*state, error) {
+	f.advance(e.seq)
+	old, key, err := f.keys(e)
+	if err != nil {
+		return nil, err
+	}
+	s := f.rows[old]
+	if s == nil || e.Op == sink.Insert {
+		s = &state{} // another row than the one before it under this key
+	}
+	s.apply(f.model, e)
+	if old != key {
+		f.rows[old] = &state{presence: gone, last: e}
+	}
+	f.rows[key] = s
+	return s, nil
+}
+
+// advance replays what happened to the whole table before an event.
+func (f *fold) advance(seq int64) {
+	for len(f.wholes) > 0 && f.wholes[0].seq < seq {
+		for _, s := range f.rows {
+			s.apply(f.model, &f.wholes[0])
+		}
+		f.wholes = f.wholes[1:]
+	}
+}
+
+// end replays what is left to happen to the whole table.
+func (f *fold) end() { f.advance(math.MaxInt64) }
+
+// keys returns the texts of the keys that the row had before the event and has
+// after it.
+func (f *fold) keys(e *found) (was, is string, err error) {
+	if is, err = f.canonical(e.Key); err != nil || e.OldKey == nil {
+		return is, is, err
+	}
+	was, err = f.canonical(e.OldKey)
+	return was, is, err
+}
+
+// canonical is the text of a key, its columns under the names of today.
+func (f *fold) canonical(key sink.Values) (string, error) {
+	return canonicalKey(currentKey(f.model, key))
+}
+
+// currentKey gives the columns of a key the names of today.
+func currentKey(m *model.Model, key sink.Values) sink.Values {
+	if m == nil || m.Was == nil {
+		return key
+	}
+	current := make(sink.Values, len(key))
+	for name, raw := range key {
+		current[m.Current(name)] = raw
+	}
+	return current
+}
+
+func (s *state) apply(m *model.Model, e *found) {
+	switch {
+	case e.Op == sink.Erase: // the earlier events have been changed; the row hasn't
+		return
+	case e.Op == sink.Truncate:
+		*s = state{presence: gone, key: s.key, last: e}
+		return
+	case e.Op == sink.Opaque:
+		*s = state{presence: unsure, key: s.key, last: e, gap: e}
+		return
+	case e.Op == sink.Delete && !e.Soft:
+		*s = state{presence: gone, key: currentKey(m, e.Key), last: e}
+		return
+	}
+	before := s.columns
+	switch {
+	case e.Op == sink.Insert, e.Op == sink.Snapshot:
+		s.columns, s.gap, s.soft = nil, nil, e.Soft
+	case s.presence != there && s.gap == nil:
+		s.gap = e // the row was there before, and history doesn't say since when
+	}
+	if e.Op == sink.Delete || e.Op == sink.Restore {
+		s.soft = e.Op == sink.Delete
+	}
+	s.presence, s.key, s.last = there, currentKey(m, e.Key), e
+	if s.columns == nil {
+		s.columns = make(map[string]known, len(e.Changes))
+	}
+	for name, c := range e.Changes {
+		if m != nil {
+			name = m.Current(name)
+		}
+		if _, isKey := s.key[name]; isKey {
+			continue
+		}
+		k := known{raw: c.New, mask: c.Mask, by: e.ID}
+		if was, ok := before[name]; ok && e.Op == sink.Snapshot && k.mask == was.mask && k.mask != sink.Unmasked {
+			k.by = was.by // it only says that there is a value
+		}
+		s.columns[name] = k
+	}
+}
+
+// clone is the state as it is now.
+func (s *state) clone() state {
+	c := *s
+	c.columns = maps.Clone(s.columns)
+	return c
+}
