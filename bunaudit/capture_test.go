@@ -204,7 +204,7 @@ func TestStatementsAreRecordedRowByRow(t *testing.T) {
 	}
 	for name, run := range places {
 		t.Run(name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{Actor: jane}, (*Customer)(nil), (*Note)(nil))
 				var want []string
 				for _, s := range steps {

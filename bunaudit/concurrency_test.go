@@ -70,7 +70,7 @@ func TestWritersOfOneRowLeaveAChain(t *testing.T) {
 	for name, change := range ways {
 		for _, pool := range []int{0, 1} {
 			t.Run(fmt.Sprintf("%s, connections %d", name, pool), func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					ctx := deadline(t)
 					a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 					a.SetMaxOpenConns(pool)
@@ -112,7 +112,7 @@ func requireChain(t *testing.T, events []sink.Event, last int) {
 
 func TestHundredsOfGoroutinesOnOneHook(t *testing.T) {
 	const goroutines = 200
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil), (*Note)(nil))
 		a.SetMaxOpenConns(10)
@@ -147,7 +147,7 @@ func TestHundredsOfGoroutinesOnOneHook(t *testing.T) {
 
 func TestTwoGoroutinesOnOneTransaction(t *testing.T) {
 	const each = 20
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 		_, err := a.NewInsert().Model(&Customer{Name: "Jane"}).Exec(ctx)
@@ -169,7 +169,7 @@ func TestTwoGoroutinesOnOneTransaction(t *testing.T) {
 }
 
 func TestATransactionWaitsNoLongerThanItsContext(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		entered, leave := make(chan struct{}), make(chan struct{})
 		a := newAudited(t, db, bunaudit.Config{Sink: sink.Func(func(context.Context, sink.Tx, []sink.Event) error {
 			close(entered)
@@ -191,7 +191,7 @@ func TestATransactionWaitsNoLongerThanItsContext(t *testing.T) {
 }
 
 func TestOneConnectionIsEnough(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{Actor: jane}, (*Customer)(nil))
 		a.SetMaxOpenConns(1)

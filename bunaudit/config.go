@@ -40,6 +40,14 @@ type Config struct {
 	// [Warn].
 	Uncapturable UncapturablePolicy
 
+	// SeparateStatements records a change by statements of its own, in one
+	// transaction with the audited one, also where the audited statement could
+	// write its events itself: on PostgreSQL, with a sink whose events are rows of
+	// the same database. That takes more round trips and gives the same events.
+	// It is for databases in which something stands in the way of common table
+	// expressions that write. [Hook.Stats] tells how statements were recorded.
+	SeparateStatements bool
+
 	// HashKey is the key of the HMAC-SHA-256 that stands for the values of
 	// columns tagged audit:hash; at least 16 bytes. Without it such a tag is an
 	// error. Hashes made with different keys can't be compared.

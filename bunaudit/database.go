@@ -11,6 +11,10 @@ import (
 // database is what differs between the databases that are captured on. Both
 // know INSERT, UPDATE and DELETE with RETURNING.
 type database interface {
+	// inlines reports whether a statement can insert its events by itself, as a
+	// common table expression.
+	inlines() bool
+
 	// begin is the statement that opens a transaction which is going to write.
 	begin() string
 

@@ -22,7 +22,7 @@ func TestDegradeKeepsTheChangeAndReportsOnce(t *testing.T) {
 		}
 		for place, in := range ignoring {
 			t.Run(fault.name+"/"+place, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					var reports []error
 					fail := fault.fault(t, db, func() {})
 					a := newAudited(t, db, bunaudit.Config{Sink: failing(&fail), Log: silent,
@@ -59,7 +59,7 @@ func TestDegradeKeepsTheChangeAndReportsOnce(t *testing.T) {
 }
 
 func TestDegradeReportsOnlyGapsInTheRecord(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		reports := 0
@@ -84,7 +84,7 @@ func TestDegradeReportsOnlyGapsInTheRecord(t *testing.T) {
 }
 
 func TestDegradeReportsWhenTheConnectionIsFree(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		var a *audited

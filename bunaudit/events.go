@@ -20,17 +20,7 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 	if len(out.changes) == 0 && out.whole == "" {
 		return nil
 	}
-	common := sink.Event{
-		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
-		Model:  r.plan.model.Label,
-		Actor:  actor,
-		Reason: reasonOf(ctx),
-		Meta:   metaOf(ctx),
-		Tx:     u.id,
-	}
-	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
-		common.TraceID, common.SpanID = span.TraceID().String(), span.SpanID().String()
-	}
+	common := r.commonEvent(ctx, u, actor)
 	if out.whole != "" {
 		return r.wholeEvents(common, out)
 	}
@@ -45,6 +35,22 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 		events = append(events, e)
 	}
 	return events
+}
+
+// commonEvent is what all events of a statement have in common.
+func (r *recorder) commonEvent(ctx context.Context, u *unit, actor sink.Actor) sink.Event {
+	e := sink.Event{
+		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
+		Model:  r.plan.model.Label,
+		Actor:  actor,
+		Reason: reasonOf(ctx),
+		Meta:   metaOf(ctx),
+		Tx:     u.id,
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		e.TraceID, e.SpanID = span.TraceID().String(), span.SpanID().String()
+	}
+	return e
 }
 
 // wholeEvents says of each table that the statement as a whole wrote to it.

@@ -140,7 +140,7 @@ func TestAnEventThatCannotBeWrittenLeavesNoChange(t *testing.T) {
 	for _, fault := range faults {
 		for place, in := range ignoring {
 			t.Run(fault.name+"/"+place, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					var fail sink.Func
 					a := newAudited(t, db, bunaudit.Config{Sink: failing(&fail), Log: silent}, (*Customer)(nil))
 					_, err := a.NewInsert().Model(&Customer{Name: "Jane", Score: 5}).Exec(good(t.Context()))
@@ -213,7 +213,7 @@ func customers(t *testing.T, a *audited, where string) []Customer {
 func TestWithoutTheAuditTableNothingIsChanged(t *testing.T) {
 	for _, place := range []string{"on the pool", "on a bun.Conn"} { // the others make a good change first
 		t.Run(place, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 				_, err := db.NewInsert().Model(&Customer{Name: "Jane"}).Exec(t.Context())
 				require.NoError(t, err)

@@ -97,7 +97,7 @@ func TestAGuardedModelIsWrittenOnlyWhereItIsRecorded(t *testing.T) {
 	for name, write := range guardedWrites {
 		for place, in := range guardedPlaces {
 			t.Run(name+"/"+place, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					ctx := deadline(t)
 					a := newAudited(t, db, bunaudit.Config{}, (*Vault)(nil))
 					_, err := a.NewInsert().Model(&[]Vault{{Name: "1"}, {Name: "2"}, {Name: "3"}}).Exec(ctx)
@@ -120,7 +120,7 @@ func TestAGuardedModelIsWrittenOnlyWhereItIsRecorded(t *testing.T) {
 }
 
 func TestReadsOfAGuardedModelAreNotHeldBack(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{}, (*Vault)(nil))
 		for _, pool := range []*bun.DB{db.DB, a.DB} {
 			for place, in := range guardedPlaces {
@@ -142,7 +142,7 @@ func TestReadsOfAGuardedModelAreNotHeldBack(t *testing.T) {
 }
 
 func TestACloneWithTheHookRecordsAndTheOneWithoutRefuses(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{}, (*Vault)(nil))
 		plain := db.Open(t)
 		hooked := plain.WithNamedArg("clone", 1)

@@ -27,6 +27,22 @@ type audited struct {
 	plain *testdb.DB
 }
 
+// separately is the variant of a body in which PostgreSQL records changes as
+// the other databases do.
+const separately = "separately"
+
+// everyWay runs body on every database, and on PostgreSQL in both ways of
+// recording.
+func everyWay(t *testing.T, body func(t *testing.T, db *testdb.DB)) {
+	t.Helper()
+	testdb.Run(t, body)
+	t.Run(testdb.Postgres+", "+separately, func(t *testing.T) {
+		db := testdb.New(t, testdb.Postgres)
+		db.Variant = separately
+		body(t, db)
+	})
+}
+
 // newAudited adds the hook to db. Its sink is the SQL sink unless cfg has one.
 // The models' tables are created.
 func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any) *audited {
@@ -36,6 +52,7 @@ func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any)
 	if cfg.Sink == nil {
 		cfg.Sink = events
 	}
+	cfg.SeparateStatements = cfg.SeparateStatements || db.Variant == separately
 	hook := bunaudit.New(cfg)
 	pool := db.Open(t)
 	pool.AddQueryHook(hook)

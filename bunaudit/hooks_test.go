@@ -31,7 +31,7 @@ func TestBesideOtherHooksEventsComeOnce(t *testing.T) {
 	}
 	for name, order := range orders {
 		t.Run(name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{Log: silent}, (*Customer)(nil))
 				pool := db.Open(t)
 				for _, h := range order(a.hook) {
@@ -61,7 +61,7 @@ func TestBesideOtherHooksEventsComeOnce(t *testing.T) {
 }
 
 func TestTwoAuditHooksAreRefused(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 		a.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: new(sinktest.Recorder)}))
 		for op, write := range writes {
@@ -74,7 +74,7 @@ func TestTwoAuditHooksAreRefused(t *testing.T) {
 }
 
 func TestAQueryIsRecordedEachTimeItIsRun(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 		twice := func(db runner) {
@@ -102,7 +102,7 @@ func TestAQueryIsRecordedEachTimeItIsRun(t *testing.T) {
 }
 
 func TestAQueryOutlivesAnErrorAndNotItsTransaction(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		rec := new(sinktest.Recorder)
 		a := newAudited(t, db, bunaudit.Config{Sink: rec}, (*Customer)(nil))
@@ -176,7 +176,7 @@ func TestEventsSayWhoWhyAndWithinWhat(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, c.cfg, (*Customer)(nil))
 				ctx := t.Context()
 				if c.ctx != nil {
@@ -210,7 +210,7 @@ func TestEventsSayWhoWhyAndWithinWhat(t *testing.T) {
 }
 
 func TestSinksSideBySideGetEachEventOnce(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		rec := new(sinktest.Recorder)
 		a := newAudited(t, db, bunaudit.Config{Sink: sink.Tee(sqlsink.New(), rec)}, (*Customer)(nil))
 		require.NoError(t, writes["insert"](t.Context(), a))

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/uptrace/bun/schema"
@@ -29,6 +30,9 @@ type columns struct {
 	// the one that the model means without.
 	isModels bool
 	relation relation
+
+	// inline says how a statement writes its events by itself, or is nil.
+	inline *inline
 }
 
 // relation is what stands behind a table's name, as far as the capture differs.
@@ -185,12 +189,7 @@ func (c *columns) isDeleted(img image) bool {
 	if c.soft < 0 {
 		return false
 	}
-	switch string(img[c.soft]) {
-	case `null`, `0`, `false`, `""`,
-		`"0001-01-01T00:00:00.000000Z"`, `"0001-01-01T00:00:00.000000"`, `"0001-01-01"`:
-		return false
-	}
-	return true
+	return !slices.Contains(model.ZeroMarks(), string(img[c.soft]))
 }
 
 var jsonNull = json.RawMessage("null")

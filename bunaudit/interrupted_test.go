@@ -51,7 +51,7 @@ func TestAStatementThatIsInterruptedIsNotCommittedUnrecorded(t *testing.T) {
 	} {
 		for _, policy := range []string{"strict", "degrade"} {
 			t.Run(c.name+", "+policy, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					cfg := bunaudit.Config{}
 					if policy == "degrade" {
 						cfg.OnFailure = bunaudit.Degrade(func(context.Context, error) {})

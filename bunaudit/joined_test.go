@@ -62,7 +62,7 @@ func TestAnUnstableJoinIsAnErrorOnSQLite(t *testing.T) {
 // locks that foreign keys take, which make the version that was replaced look
 // like one that wasn't.
 func TestJoinedUpdatesChainUnderContention(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := t.Context()
 		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
 		_, err := a.NewInsert().Model(&[]Stock{{SKU: "a"}, {SKU: "b"}, {SKU: "c"}}).Exec(ctx)

@@ -191,7 +191,7 @@ func TestKeysAndNamesOfAllKinds(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{}, c.model)
 				require.NoError(t, a.hook.Check(t.Context()))
 				for i, step := range c.steps {

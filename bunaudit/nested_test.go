@@ -32,7 +32,7 @@ func counting(update func(ctx context.Context, db *bun.DB, tx sink.Tx) error) si
 }
 
 func TestASinkMayWriteToAnAuditedTable(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		count := counting(func(ctx context.Context, db *bun.DB, tx sink.Tx) error {
 			_, err := db.NewUpdate().Model((*Counter)(nil)).Set("n = n + 1").Where("id = 1").Conn(tx).Exec(ctx)
 			return err
@@ -52,7 +52,7 @@ func TestASinkMayWriteToAnAuditedTable(t *testing.T) {
 }
 
 func TestAStatementOfASinkThatIsRefusedUndoesTheChange(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		count := counting(func(ctx context.Context, db *bun.DB, tx sink.Tx) error {
 			_, err := db.NewRaw("UPDATE counters SET n = 1; UPDATE counters SET n = 2").Conn(tx).Exec(ctx)
 			return err

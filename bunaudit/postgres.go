@@ -19,6 +19,8 @@ import (
 // event says of a value does not pass through a driver's idea of its type.
 type postgres struct{ dialect schema.Dialect }
 
+func (postgres) inlines() bool { return true }
+
 func (postgres) begin() string { return "BEGIN" }
 
 func (postgres) patient(ctx context.Context) context.Context { return ctx }
@@ -122,7 +124,8 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 			json: postgresJSON,
 		})
 	}
-	return c, nil
+	c.inline, err = loadInline(ctx, u, pl.model, c, types, table)
+	return c, err
 }
 
 // loadRelation finds out what the statement's table is, and whether it is the

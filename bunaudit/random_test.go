@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 
+	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/oracle"
 	"github.com/sqlaudit/bun/internal/testdb"
 )
@@ -22,8 +23,10 @@ var (
 // The audit's record has to be what the database's triggers have seen. `make
 // soak` does the same for longer, and finds the smallest program.
 func TestRandomStatementsAgainstTriggers(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) }, nil)
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
+		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) }, func(cfg *bunaudit.Config) {
+			cfg.SeparateStatements = db.Variant == separately
+		})
 		require.NoError(t, err)
 		seed := *randomSeed
 		if seed == 0 {

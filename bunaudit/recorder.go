@@ -102,6 +102,11 @@ func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, erro
 	if err != nil {
 		return nil, r.notRecorded("", err)
 	}
+	out, reason, err := r.runInline(ctx, actor, wantRows)
+	if reason == "" {
+		return out, err
+	}
+	r.hook.counts.separate(reason)
 	u, err := r.hook.begin(ctx, r.db, r.conn, r.registry.dialect)
 	if err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, erro
 			u.rollback(ctx)
 		}
 	}()
-	out, err := r.execute(ctx, u, actor, wantRows)
+	out, err = r.execute(ctx, u, actor, wantRows)
 	done = true
 	var own *statementError
 	switch {

@@ -145,7 +145,7 @@ func TestWhatCannotBeCapturedIsRefused(t *testing.T) {
 	for _, c := range refusals {
 		for place, in := range refusing {
 			t.Run(c.name+"/"+place, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					if c.only != "" && c.only != db.Backend {
 						t.Skip("it is not of this database")
 					}

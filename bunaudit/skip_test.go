@@ -65,7 +65,7 @@ func passes(t *testing.T, name string, err error) {
 }
 
 func TestWhatIsRefusedPassesOnOtherTables(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		var out bytes.Buffer
 		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Customer)(nil)}, Log: slog.New(slog.NewJSONHandler(&out, nil))},
 			(*Customer)(nil), (*Ledger)(nil), (*Archive)(nil))
@@ -84,7 +84,7 @@ func TestWhatIsRefusedPassesOnOtherTables(t *testing.T) {
 func TestSkipLetsEverythingPassAndIsLogged(t *testing.T) {
 	for place, in := range refusing {
 		t.Run(place, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				var out bytes.Buffer
 				a := newAudited(t, db, bunaudit.Config{Log: slog.New(slog.NewJSONHandler(&out, nil))}, (*Customer)(nil), (*Archive)(nil))
 				ctx := bunaudit.Skip(deadline(t), "nightly re-index")
@@ -163,7 +163,7 @@ func TestWhatWritesNoRowPasses(t *testing.T) {
 			return q.Scan(ctx)
 		},
 	}
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)
 		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Customer)(nil)}, Log: silent}, (*Customer)(nil), (*Archive)(nil))
 		for name, run := range statements {
@@ -178,7 +178,7 @@ func TestWhatWritesNoRowPasses(t *testing.T) {
 }
 
 func TestAModelThatNamesAnotherAuditedTableIsRecordedThere(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Note)(nil)}}, (*Customer)(nil), (*Note)(nil))
 		_, err := a.NewUpdate().Model((*Customer)(nil)).ModelTableExpr("notes").Set("text = 'x'").Where("id = 1").Exec(t.Context())
 		require.NoError(t, err)

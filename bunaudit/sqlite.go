@@ -20,6 +20,8 @@ import (
 // the column: what a value means is the model's to say.
 type sqlite struct{ dialect schema.Dialect }
 
+func (sqlite) inlines() bool { return false }
+
 // begin takes the write lock at once: a transaction that reads first and writes
 // later fails where another one has written in between.
 func (sqlite) begin() string { return "BEGIN IMMEDIATE" }

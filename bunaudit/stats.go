@@ -15,6 +15,11 @@ type Stats struct {
 	// Tables holds the counts of each audited table that a statement has
 	// written to, or tried to, by the table's name.
 	Tables map[string]TableStats
+
+	// Separate counts the statements that were recorded by separate statements,
+	// by the reason why they could not write their events themselves. On
+	// PostgreSQL the reasons tell what costs round trips; elsewhere there is one.
+	Separate map[string]int64
 }
 
 // TableStats counts the statements on one table by what became of them, and the
@@ -35,13 +40,16 @@ type TableStats struct {
 func (h *Hook) Stats() Stats {
 	h.counts.mu.Lock()
 	defer h.counts.mu.Unlock()
-	return Stats{Tables: maps.Clone(h.counts.tables)}
+	return Stats{Tables: maps.Clone(h.counts.tables), Separate: maps.Clone(h.counts.reasons)}
 }
 
 // counters keep the counts. Only statements on audited tables come here.
 type counters struct {
 	mu     sync.Mutex
 	tables map[string]TableStats
+
+	// reasons counts what was recorded by separate statements.
+	reasons map[string]int64
 
 	statements, events metric.Int64Counter
 }
@@ -60,7 +68,7 @@ const (
 
 func newCounters() *counters {
 	meter := otel.Meter("github.com/sqlaudit/bun/bunaudit")
-	c := &counters{tables: make(map[string]TableStats)}
+	c := &counters{tables: make(map[string]TableStats), reasons: make(map[string]int64)}
 	// The errors are of names that can't be used, which these can.
 	c.statements, _ = meter.Int64Counter("bunaudit.statements",
 		metric.WithDescription("statements on audited tables, by what became of them"))
@@ -94,4 +102,10 @@ func (c *counters) count(ctx context.Context, table string, r result, events int
 	if events > 0 {
 		c.events.Add(ctx, int64(events), metric.WithAttributes(name))
 	}
+}
+
+func (c *counters) separate(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reasons[reason]++
 }

@@ -30,7 +30,7 @@ type Patient struct {
 }
 
 func TestTagsSayWhatIsRecorded(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := t.Context()
 		a := newAudited(t, db, bunaudit.Config{HashKey: hashKey}, (*Patient)(nil))
 		require.NoError(t, exec(a.NewInsert().Model(&[]Patient{
@@ -148,7 +148,7 @@ func TestATagThatCannotBeReadIsAnError(t *testing.T) {
 		&emptyLabel{}, &keyOnBase{}, &nothingAudited{}, &contradiction{}, &namedAudit{}, &noColumn{},
 		&emptyWas{}, &wasIsThere{}, &wasTwice{}, &wasUntracked{},
 	}
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		for _, m := range bad {
 			pool := db.Open(t)
 			hook := bunaudit.New(bunaudit.Config{Sink: sink.Discard{}, Models: []any{m}, BunLog: new(bunLog)})
@@ -184,7 +184,7 @@ func TestBunsLogKeepsWhatIsNotOurs(t *testing.T) {
 		ID            int64  `bun:",pk,audit_key"`
 		Name          string `bun:",audit:redact,foo"`
 	}
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		log := new(bunLog)
 		a := newAudited(t, db, bunaudit.Config{BunLog: log})
 		t.Cleanup(func() { bun.SetLogger(bunaudit.Logger(nil)) })
@@ -227,7 +227,7 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{Models: c.models}, (*Customer)(nil))
 				if c.before != "" {
 					require.NoError(t, exec(db.ExecContext(t.Context(), c.before)))

@@ -135,7 +135,7 @@ func TestWhatIsRolledBackLeavesNoEvent(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 				c.run(t, deadline(t), a)
 				want, events := []string{}, []string{}
@@ -224,7 +224,7 @@ func TestEventsNameTheirTransaction(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{}, (*Customer)(nil))
 				c.run(t, deadline(t), a)
 				require.Equal(t, c.want, transactions(a.events(t)))

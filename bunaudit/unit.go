@@ -23,6 +23,9 @@ type unit struct {
 	conn bun.IConn // *sql.Tx or *sql.Conn
 	id   string    // of the transaction, for Event.Tx
 
+	// mayJoin says that a transaction may be open which has an id already.
+	mayJoin bool
+
 	onCommit   string // SQL, may be empty
 	onRollback []string
 	// poison ends the caller's transaction where nothing smaller undoes the

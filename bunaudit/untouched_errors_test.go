@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -224,7 +225,7 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 				continue
 			}
 			t.Run(policy+"/"+place, func(t *testing.T) {
-				testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				everyWay(t, func(t *testing.T, db *testdb.DB) {
 					a := newAudited(t, db, bunaudit.Config{OnFailure: onFailure})
 					plain := testdb.New(t, db.Backend)
 					createAccounts(t, plain)
@@ -242,6 +243,10 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 						fillAccounts(t, db)
 						events := len(a.events(t))
 						around(deadline(t), a.DB, c.run, &got)
+						if place == "in a read-only transaction" {
+							// A statement that writes its events itself is a SELECT to PostgreSQL.
+							want, got = withoutVerb(want), withoutVerb(got)
+						}
 						if !assertEqualSeen(t, c.name, want, got) {
 							t.Fail()
 						}
@@ -254,6 +259,16 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 			})
 		}
 	}
+}
+
+var refusedVerb = regexp.MustCompile(`cannot execute [A-Z]+ in a read-only`)
+
+func withoutVerb(s seen) seen {
+	out := make(seen, len(s))
+	for i, line := range s {
+		out[i] = refusedVerb.ReplaceAllString(line, "cannot execute it in a read-only")
+	}
+	return out
 }
 
 func assertEqualSeen(t *testing.T, name string, want, got seen) bool {

@@ -179,7 +179,7 @@ func untouched(t *testing.T, statements []statement, models ...any) {
 	t.Helper()
 	for place, in := range untouchedPlaces {
 		t.Run(place, func(t *testing.T) {
-			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
 				a := newAudited(t, db, bunaudit.Config{}, models...)
 				other := testdb.New(t, db.Backend)
 				plain := other.OpenWith(t, 1) // SQLite keeps the last id with the connection

@@ -23,7 +23,7 @@ type Stock struct {
 }
 
 func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := t.Context()
 		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
 		upsert := func(db bun.IDB, rows ...*Stock) *bun.InsertQuery {
@@ -65,7 +65,7 @@ func TestAnUpsertIsRecordedAsWhatItDidToEachRow(t *testing.T) {
 }
 
 func TestAnUpsertThatMovesARowIsRefused(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
 		_, err := a.NewInsert().Model(&Stock{ID: 7, SKU: "a"}).On("CONFLICT (sku) DO UPDATE").Set("id = EXCLUDED.id").Exec(t.Context())
 		var refused *bunaudit.UncapturableError
@@ -89,7 +89,7 @@ func TestSQLiteMayUpsertARowTwiceInOneStatement(t *testing.T) {
 // Under contention the old values have to chain, and nobody may be told of an
 // error that he would not have without the audit.
 func TestConcurrentUpsertsChain(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
 		requireChainOfUpserts(t, a, func(ctx context.Context, i int) error {
 			row := &Stock{SKU: fmt.Sprintf("s%d", i%3), N: 1}
@@ -131,7 +131,7 @@ func requireChainOfUpserts(t *testing.T, a *audited, upsert func(ctx context.Con
 // The second run of an upsert may come to other rows than the first. SQLite
 // doesn't say what became of a row, so it must not be taken for an insert.
 func TestAnUpsertThatIsDifferentEachTimeIsNeverRecordedFalsely(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := t.Context()
 		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}}, (*Stock)(nil))
 		_, err := a.NewInsert().Model(&[]Stock{{SKU: "a"}, {SKU: "b"}, {SKU: "c"}}).Exec(ctx)

@@ -21,6 +21,10 @@ type Tabled interface {
 	// them. None means that this sink, as it is configured, needs its Write
 	// called.
 	EventTables() []Table
+
+	// Explain returns the error that Write returns where the database refuses its
+	// rows with err, or nil where err is not about its tables.
+	Explain(err error) error
 }
 
 // CommitListener is implemented by a [Sink] that wants to know when events may
@@ -48,6 +52,18 @@ func (t tee) EventTables() []Table {
 		tables = append(tables, own...)
 	}
 	return tables
+}
+
+// Explain returns what the first sink says whose tables err is about.
+func (t tee) Explain(err error) error {
+	for _, s := range t {
+		if tabled, ok := s.(Tabled); ok {
+			if explained := tabled.Explain(err); explained != nil {
+				return explained
+			}
+		}
+	}
+	return nil
 }
 
 // Committed tells every sink that listens.

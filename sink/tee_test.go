@@ -3,6 +3,8 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,6 +70,13 @@ type tabled struct {
 
 func (t tabled) EventTables() []sink.Table { return t.tables }
 
+func (t tabled) Explain(err error) error {
+	if len(t.tables) > 0 && strings.Contains(err.Error(), t.tables[0].Name) {
+		return fmt.Errorf("sink of %s: %w", t.tables[0].Name, err)
+	}
+	return nil
+}
+
 func (t tabled) Committed(context.Context) { *t.commits++ }
 
 func TestTeeHasTheTablesOfAllItsSinksOrNone(t *testing.T) {
@@ -86,4 +95,13 @@ func TestTeeTellsEverySinkThatListensOfACommit(t *testing.T) {
 	first, second := 0, 0
 	sink.Tee(tabled{commits: &first}, sink.Discard{}, tabled{commits: &second}).(sink.CommitListener).Committed(t.Context())
 	assert.Equal(t, []int{1, 1}, []int{first, second})
+}
+
+func TestTeeAsksTheSinkThatAnErrorIsAboutToExplainIt(t *testing.T) {
+	tee := sink.Tee(tabled{tables: []sink.Table{{Name: "outbox"}}}, sink.Discard{}, tabled{tables: []sink.Table{{Name: "events"}}}).(sink.Tabled)
+	full := errors.New("no space left for events")
+	err := tee.Explain(full)
+	require.EqualError(t, err, "sink of events: no space left for events")
+	require.ErrorIs(t, err, full)
+	require.NoError(t, tee.Explain(errors.New("no such column")))
 }

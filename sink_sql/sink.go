@@ -129,6 +129,15 @@ func (s *Sink) EventTables() []sink.Table {
 	return []sink.Table{sink.Table(s.table)}
 }
 
+// Explain implements [sink.Tabled]: the error is [ErrNoTable] where the table is
+// missing.
+func (s *Sink) Explain(err error) error {
+	if !s.table.Concerns(err) {
+		return nil
+	}
+	return fmt.Errorf("sqlsink: write events: %w", s.explain(err))
+}
+
 // database returns the database whose dialect and hooks the statements have.
 func (s *Sink) database(tx sink.Tx) (*bun.DB, error) {
 	audited := databaseOf(tx)

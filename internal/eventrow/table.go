@@ -59,6 +59,22 @@ func (t Table) Expr() any {
 	return bun.SafeQuery("?.?", bun.Name(t.Schema), bun.Name(t.Name))
 }
 
+// Concerns reports whether an error of PostgreSQL names the table, its sequence
+// or one of its indexes. Messages that name an object quote it, except those
+// that deny a permission.
+func (t Table) Concerns(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	for _, before := range []string{`"`, "for table ", "for sequence "} {
+		if _, rest, found := strings.Cut(text, before+t.Name); found {
+			return rest == "" || strings.ContainsRune(`"_ `, rune(rest[0]))
+		}
+	}
+	return t.Schema != "" && (strings.Contains(text, `"`+t.Schema+`"`) || strings.Contains(text, `"`+t.Schema+`.`+t.Name+`"`))
+}
+
 // Dialect is the part of Bun's schema.Dialect that the DDL depends on.
 type Dialect interface {
 	Name() dialect.Name

@@ -215,3 +215,11 @@ func onlyColumnsTagged(t *schema.Table) error {
 	}
 	return nil
 }
+
+// ZeroMarks are the values, as JSON, of a soft-delete column that mean that the
+// row is there: Bun takes NULL for that, or the zero value where the column
+// isn't nullable.
+func ZeroMarks() []string {
+	return []string{`null`, `0`, `false`, `""`,
+		`"0001-01-01T00:00:00.000000Z"`, `"0001-01-01T00:00:00.000000"`, `"0001-01-01"`}
+}

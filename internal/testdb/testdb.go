@@ -69,6 +69,10 @@ type DB struct {
 	// Backend is the kind of database: SQLite, Postgres or MariaDB.
 	Backend string
 
+	// Variant is for test bodies that run in more than one way on a kind of
+	// database; it means what the test says.
+	Variant string
+
 	// DSN opens the same database through the driver that its kind uses here,
 	// sqliteshim, pgdriver or go-sql-driver/mysql. The PostgreSQL one names the
 	// test's schema as the search path of each connection.

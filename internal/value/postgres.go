@@ -19,6 +19,42 @@ type PostgresType struct {
 
 	rule  pgRule
 	array bool
+	equal pgEquality
+}
+
+// Plain reports whether to_jsonb alone makes the canonical JSON of a value that
+// is not NULL.
+func (t PostgresType) Plain() bool { return t.rule == pgPlain }
+
+// EqualIsSame reports whether two values are equal just if they have the same
+// canonical JSON. It is not so of numeric, say, where 1.0 = 1.00.
+func (t PostgresType) EqualIsSame() bool { return t.equal == pgEqualIsSame }
+
+// IsText reports whether values of the type are texts whose canonical JSON is
+// the text.
+func (t PostgresType) IsText() bool { return t.equal == pgEqualByText }
+
+// pgEquality is how values can be told apart without making their JSON.
+type pgEquality uint8
+
+const (
+	pgEqualByJSON pgEquality = iota
+	pgEqualIsSame
+	pgEqualByText
+)
+
+func equalityOf(oid int64, typtype string) pgEquality {
+	switch oid {
+	case 16, 20, 21, 23, 26, 700, 701, // bool, integers, oid, floats
+		17, 2950, 1082, 1114, 1184: // bytea, uuid, date, timestamps
+		return pgEqualIsSame
+	case 25, 1043: // text, varchar; not char(n), which ignores spaces
+		return pgEqualByText
+	}
+	if typtype == "e" {
+		return pgEqualIsSame
+	}
+	return pgEqualByJSON
 }
 
 // pgRule is how the JSON of a type is made.
@@ -67,7 +103,7 @@ type queryer interface {
 // without its schema; without one the session's search_path finds it. A table
 // that isn't there is an error, which leaves the transaction usable.
 func LoadPostgresTypes(ctx context.Context, q queryer, table string) (map[string]PostgresType, error) {
-	rows, err := q.QueryContext(ctx, fmt.Sprintf(loadTypes, quoteLiteral(table)))
+	rows, err := q.QueryContext(ctx, fmt.Sprintf(loadTypes, AppendPostgresLiteral(nil, table)))
 	if err != nil {
 		return nil, fmt.Errorf("value: load column types: %w", err)
 	}
@@ -84,6 +120,9 @@ func LoadPostgresTypes(ctx context.Context, q queryer, table string) (map[string
 		t.array = depth > 0
 		if depth < 2 {
 			t.rule = ruleOf(oid, typtype, typname)
+		}
+		if depth == 0 {
+			t.equal = equalityOf(oid, typtype)
 		}
 		types[name] = t
 	}
@@ -129,11 +168,18 @@ func ruleOf(oid int64, typtype, typname string) pgRule {
 	return pgPlain
 }
 
-// quoteLiteral quotes s whatever the session's standard_conforming_strings is.
-func quoteLiteral(s string) string {
-	s = strings.ReplaceAll(s, `'`, `''`)
+// AppendPostgresLiteral appends s as a literal, whatever the session's
+// standard_conforming_strings is.
+func AppendPostgresLiteral(b []byte, s string) []byte {
 	if strings.Contains(s, `\`) {
-		return `E'` + strings.ReplaceAll(s, `\`, `\\`) + `'`
+		b = append(b, 'E')
 	}
-	return `'` + s + `'`
+	b = append(b, '\'')
+	for i := range len(s) {
+		if s[i] == '\'' || s[i] == '\\' {
+			b = append(b, s[i])
+		}
+		b = append(b, s[i])
+	}
+	return append(b, '\'')
 }

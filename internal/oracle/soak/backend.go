@@ -17,6 +17,7 @@ import (
 	"github.com/uptrace/bun/driver/pgdriver"
 	"github.com/uptrace/bun/driver/sqliteshim"
 
+	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/oracle"
 )
 
@@ -25,7 +26,7 @@ const postgresEnv = "BUNAUDIT_TEST_POSTGRES"
 type backend struct {
 	name    string
 	control string // where its server takes orders, or ""
-	open    func(ctx context.Context) (w *oracle.World, done func(), err error)
+	open    func(ctx context.Context, separate bool) (w *oracle.World, done func(), err error)
 }
 
 // choose finds the databases of a list of names; of no name, those that can be
@@ -54,7 +55,7 @@ func choose(names string) ([]backend, error) {
 	return chosen, nil
 }
 
-func openSQLite(ctx context.Context) (*oracle.World, func(), error) {
+func openSQLite(ctx context.Context, separate bool) (*oracle.World, func(), error) {
 	dir, err := os.MkdirTemp("", "bunaudit-soak-")
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +63,7 @@ func openSQLite(ctx context.Context) (*oracle.World, func(), error) {
 	dsn := "file:" + filepath.Join(dir, "soak.db") +
 		"?_pragma=busy_timeout(3000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)" +
 		"&_busy_timeout=3000&_journal_mode=WAL&_foreign_keys=1&_synchronous=OFF" // for the other driver behind sqliteshim
-	return openWorld(ctx, func() *bun.DB {
+	return openWorld(ctx, separate, func() *bun.DB {
 		pool, err := sql.Open(sqliteshim.ShimName, dsn)
 		if err != nil {
 			panic(err) // the driver is not registered
@@ -71,7 +72,7 @@ func openSQLite(ctx context.Context) (*oracle.World, func(), error) {
 	}, func() { _ = os.RemoveAll(dir) })
 }
 
-func openPostgres(ctx context.Context) (*oracle.World, func(), error) {
+func openPostgres(ctx context.Context, separate bool) (*oracle.World, func(), error) {
 	server := os.Getenv(postgresEnv)
 	u, err := url.Parse(server)
 	if err != nil || server == "" {
@@ -90,7 +91,7 @@ func openPostgres(ctx context.Context) (*oracle.World, func(), error) {
 	q.Set("search_path", schema)
 	q.Set("application_name", schema)
 	u.RawQuery = q.Encode()
-	return openWorld(ctx, func() *bun.DB {
+	return openWorld(ctx, separate, func() *bun.DB {
 		return bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(u.String()))), pgdialect.New())
 	}, func() {
 		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP SCHEMA "+schema+" CASCADE")
@@ -99,8 +100,8 @@ func openPostgres(ctx context.Context) (*oracle.World, func(), error) {
 }
 
 // openWorld opens a World; done closes it, and removes what it was in.
-func openWorld(ctx context.Context, open func() *bun.DB, remove func()) (*oracle.World, func(), error) {
-	w, err := oracle.Open(ctx, open, nil)
+func openWorld(ctx context.Context, separate bool, open func() *bun.DB, remove func()) (*oracle.World, func(), error) {
+	w, err := oracle.Open(ctx, open, func(cfg *bunaudit.Config) { cfg.SeparateStatements = separate })
 	if err != nil {
 		remove()
 		return nil, nil, err

@@ -45,6 +45,8 @@ type settings struct {
 	options oracle.Options
 	restart bool
 	kinds   bool
+
+	separate bool
 }
 
 func run() error {
@@ -58,6 +60,7 @@ func run() error {
 	flag.BoolVar(&s.options.Kill, "kill", true, "end connections from the server's side now and then")
 	flag.BoolVar(&s.restart, "restart", true, "restart the server in a tenth of the rounds, where it takes orders")
 	flag.BoolVar(&s.options.Interrupt, "interrupt", false, "cancel contexts on SQLite too, where its driver does not bear it")
+	flag.BoolVar(&s.separate, "separate", false, "record by separate statements on PostgreSQL too")
 	flag.BoolVar(&s.kinds, "kinds", false, "print how often each kind of statement was run")
 	flag.Parse()
 
@@ -98,7 +101,7 @@ func (t tally) String() string {
 
 // soak runs rounds on one database, to the first difference.
 func (s settings) soak(ctx context.Context, b backend, total *tally) error {
-	w, done, err := b.open(ctx)
+	w, done, err := b.open(ctx, s.separate)
 	if err != nil {
 		return err
 	}

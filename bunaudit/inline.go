@@ -1,0 +1,317 @@
+package bunaudit
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/sqltext"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// On PostgreSQL an audited statement writes its events itself, where the sink's
+// events are rows of tables in the same database: it runs as a common table
+// expression, and a second one inserts the events. The change and its events
+// are then one statement, in one round trip. What that can't do exactly goes
+// the general way, see capture.go; both give the same events.
+
+// The reasons to record by separate statements, as [Stats] gives them.
+const (
+	bySetting      = "Config.SeparateStatements"
+	byDegrade      = "Config.OnFailure lets changes through"
+	bySink         = "the sink's events are no rows of the audited database"
+	byHash         = "a column is recorded as a keyed hash"
+	byRelation     = "the relation is no table, or has rules"
+	byInheritance  = "other tables inherit from the table"
+	byKey          = "no unique index guards the key"
+	byID           = "Config.NewID makes no UUIDs"
+	byJoin         = "an UPDATE that joins, before PostgreSQL 18 or with a trigger before it"
+	byUpsert       = "an upsert of several rows, or of a partitioned table, before PostgreSQL 18"
+	byMerge        = "a MERGE, before PostgreSQL 18"
+	byReturning    = "its RETURNING clause"
+	byVerb         = "its kind"
+	byNoRow        = "an upsert that came to no row at first"
+	byError        = "it has failed, and the error was to be told apart"
+	byUnknownTable = "the table's columns could not be read"
+)
+
+// inlineAs returns the tables into which the statements of a hook insert their
+// own events, or the reason why they don't.
+func (h *Hook) inlineAs() (tables []sink.Table, reason string) {
+	tabled, ok := h.cfg.Sink.(sink.Tabled)
+	switch {
+	case h.cfg.SeparateStatements:
+		return nil, bySetting
+	case h.cfg.OnFailure.degrades():
+		return nil, byDegrade
+	case !ok:
+		return nil, bySink
+	}
+	if tables = tabled.EventTables(); len(tables) == 0 {
+		return nil, bySink
+	}
+	return tables, ""
+}
+
+// runInline records the statement by one statement. It returns the reason where
+// it has not, and nothing was changed.
+func (r *recorder) runInline(ctx context.Context, actor sink.Actor, wantRows bool) (out *outcome, reason string, err error) {
+	if !r.registry.dialect.inlines() || r.opaque != nil {
+		return nil, byVerb, nil
+	}
+	tables, reason := r.hook.inlineAs()
+	if reason != "" {
+		return nil, reason, nil
+	}
+	u, err := r.hook.beginInline(ctx, r.db, r.conn, r.registry.dialect)
+	if err != nil {
+		return nil, "", err
+	}
+	defer u.release(false)
+	c := &capture{recorder: r, unit: u, wantRows: wantRows}
+	if err := c.loadColumns(ctx); err != nil {
+		var own *statementError
+		if errors.As(err, &own) {
+			return nil, "", own.err
+		}
+		return nil, byUnknownTable, nil // the general way says what it means
+	}
+	if reason := c.columns.inline.cant(c); reason != "" {
+		return nil, reason, nil
+	}
+	row, err := r.eventRow(ctx, u, actor, c.columns)
+	if err != nil {
+		return nil, byID, nil
+	}
+	text := c.inlineText(tables, &row)
+	out, err = c.runInlineText(ctx, text)
+	switch {
+	case err == nil && len(text.guard) > 0 && out.affected == 0:
+		return nil, byNoRow, nil
+	case err == nil:
+		return out, "", nil
+	case u.onPool() && !isOwn(err):
+		return nil, byError, nil
+	}
+	return nil, "", r.blameInline(err)
+}
+
+// blameInline tells an error of the events from one of the statement.
+func (r *recorder) blameInline(err error) error {
+	var own *statementError
+	if !errors.As(err, &own) {
+		return err
+	}
+	if explained := r.hook.cfg.Sink.(sink.Tabled).Explain(own.err); explained != nil {
+		return r.notRecorded(opOf(r.stmt.Verb), explained)
+	}
+	return own.err
+}
+
+// opOf is what a statement does to a row, as far as its verb tells.
+func opOf(verb sqltext.Verb) sink.Op {
+	switch verb {
+	case sqltext.Insert:
+		return sink.Insert
+	case sqltext.Update:
+		return sink.Update
+	case sqltext.Delete:
+		return sink.Delete
+	}
+	return ""
+}
+
+// isOwn reports whether the error can only be one that the statement has
+// without us as well: a constraint, a lock or a time-out, a connection, an
+// exception that a trigger raises.
+func isOwn(err error) bool {
+	state := sqlState(err)
+	if len(state) != 5 {
+		return true // none of the database's
+	}
+	switch state[:2] {
+	case "08", "23", "25", "40", "55", "57", "P0":
+		return true
+	}
+	return false
+}
+
+// beginInline opens a unit for one statement that needs no transaction.
+func (h *Hook) beginInline(ctx context.Context, db *bun.DB, conn bun.IConn, d database) (*unit, error) {
+	switch c := conn.(type) {
+	case *sql.Tx, *Tx:
+		return h.begin(ctx, db, conn, d)
+	case *sql.Conn:
+		state, err := h.conns.lock(ctx, c, h.cfg.NewID)
+		if err != nil {
+			return nil, err
+		}
+		return &unit{db: db, conn: c, id: h.cfg.NewID(), mayJoin: true, release: func(bool) { state.unlock() }}, nil
+	case *sql.DB:
+		return &unit{db: db, conn: c, id: h.cfg.NewID(), release: func(bool) {}}, nil
+	}
+	return &unit{db: db, conn: db.DB, id: h.cfg.NewID(), release: func(bool) {}}, nil
+}
+
+// onPool reports whether the statement is a transaction of its own.
+func (u *unit) onPool() bool {
+	_, ok := u.conn.(*sql.DB)
+	return ok
+}
+
+// eventRow returns what the rows of all events of the statement have in common.
+func (r *recorder) eventRow(ctx context.Context, u *unit, actor sink.Actor, c *columns) (eventrow.Row, error) {
+	e := r.commonEvent(ctx, u, actor)
+	e.ID, e.Op, e.Table = r.hook.cfg.NewID(), sink.Update, r.eventTable(c)
+	return eventrow.FromEvent(&e)
+}
+
+// runInlineText runs the statement, and takes what is ours off its result.
+func (c *capture) runInlineText(ctx context.Context, text inlineText) (*outcome, error) {
+	result, err := c.query(ctx, text.sql)
+	if err != nil {
+		return nil, err
+	}
+	out := &outcome{affected: int64(len(result.Rows)), events: len(result.Rows)}
+	out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
+	if !c.wantRows {
+		if len(result.Rows) != 1 || len(result.Columns) != 2 {
+			return nil, c.notRecorded("", errors.New("the database returned no counts"))
+		}
+		events := int64(0)
+		out.affected, err = countOf(result.Rows[0][0])
+		if err == nil {
+			events, err = countOf(result.Rows[0][1])
+		}
+		out.events = int(events)
+		return out, err
+	}
+	if text.told {
+		out.events = 0
+		for _, row := range result.Rows {
+			if isTrue(row[len(row)-1]) {
+				out.events++
+			}
+		}
+	}
+	if len(result.Columns) < text.ours {
+		return nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+	}
+	out.returned = result.Head(text.ours)
+	return out, nil
+}
+
+func countOf(v driver.Value) (int64, error) {
+	switch v := v.(type) {
+	case int64:
+		return v, nil
+	case []byte:
+		return strconv.ParseInt(string(v), 10, 64)
+	case string:
+		return strconv.ParseInt(v, 10, 64)
+	}
+	return 0, fmt.Errorf("the driver delivered a %T for a count", v)
+}
+
+func isTrue(v driver.Value) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case []byte:
+		return string(v) == "t"
+	case string:
+		return v == "t"
+	}
+	return false
+}
+
+// cant says why a statement can't write its own events, or nothing.
+func (p *inline) cant(c *capture) string {
+	if p == nil {
+		return byVerb
+	}
+	if p.never != "" {
+		return p.never
+	}
+	s := &c.stmt
+	if !s.ReturningWith.Empty() {
+		return byReturning
+	}
+	switch s.Verb {
+	case sqltext.Insert:
+		if !isRehearsed(*s) {
+			return ""
+		}
+		if p.returnsOld {
+			return c.cantSayOld()
+		}
+		return p.cantUpsert(c)
+	case sqltext.Delete:
+		return ""
+	case sqltext.Update:
+		switch {
+		case !p.locksFirst():
+			return c.cantSayOld()
+		case !s.From.Empty():
+			return byJoin
+		case p.inherited:
+			return byInheritance
+		case !p.uniqueKey:
+			return byKey
+		}
+		return ""
+	case sqltext.Merge:
+		if p.returnsOld {
+			return c.cantSayOld()
+		}
+		return byMerge
+	}
+	return byVerb
+}
+
+// cantSayOld: where the statement calls its table old or new, these words don't
+// mean the images of a row.
+func (c *capture) cantSayOld() string {
+	for _, name := range []string{c.stmt.Target.Table, unquoted(c.stmt.Alias.In(c.text))} {
+		if strings.EqualFold(name, "old") || strings.EqualFold(name, "new") {
+			return byReturning
+		}
+	}
+	return ""
+}
+
+// cantUpsert: an upsert can't lock the rows that it finds before it updates
+// them. That of one row is guarded instead, see appendGuarded.
+func (p *inline) cantUpsert(c *capture) string {
+	s := &c.stmt
+	switch {
+	case p.partitioned || len(s.Conflicts) != 1 || s.SourceKind != sqltext.SourceValues:
+		return byUpsert
+	case p.inherited:
+		return byInheritance
+	case !p.uniqueKey:
+		return byKey
+	case len(sqltext.SplitList(c.registry.lexical, s.Rows.In(c.text))) != 1:
+		return byUpsert
+	}
+	if c.wantRows {
+		if _, ok := p.plainColumns(s.Returning.In(c.text)); !ok {
+			return byReturning
+		}
+	}
+	return ""
+}
+
+func unquoted(name string) string {
+	if len(name) > 1 && name[0] == '"' {
+		return name[1 : len(name)-1]
+	}
+	return name
+}

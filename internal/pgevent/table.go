@@ -1,0 +1,187 @@
+package pgevent
+
+import (
+	"encoding/json"
+
+	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Column is a column that events speak of.
+type Column struct {
+	Name   string // as in events
+	Quoted string // as in SQL
+	Type   value.PostgresType
+	Mask   sink.Mask // of a tracked column; not sink.Hashed
+	At     int       // its place in an image, for Refs that number the columns
+}
+
+// Table says which columns events of a table have.
+type Table struct {
+	Key     []Column // the columns of Event.Key
+	Tracked []Column // those of Event.Changes, without the key
+	Soft    *Column  // the soft-delete column, or nil
+}
+
+// A Ref appends how the expression names a column of an image.
+type Ref func(b []byte, c *Column) []byte
+
+// Bare names columns as they are.
+func Bare(b []byte, c *Column) []byte { return append(b, c.Quoted...) }
+
+// Qualified returns a Ref that puts a prefix, such as new., before the name.
+func Qualified(prefix string) Ref {
+	return func(b []byte, c *Column) []byte { return append(append(b, prefix...), c.Quoted...) }
+}
+
+// PostgreSQL's functions take at most 100 arguments.
+const (
+	pairsInCall = 50
+	argsInCall  = 100
+)
+
+// AppendKey appends a jsonb expression of the row's key.
+func (t *Table) AppendKey(b []byte, row Ref) []byte {
+	b = append(b, "jsonb_build_object("...)
+	for i := range t.Key {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		c := &t.Key[i]
+		b = appendLiteral(b, c.Name)
+		b = append(b, ',')
+		b = appendValue(b, c, row)
+	}
+	return append(b, ')')
+}
+
+// AppendImage appends a jsonb expression of all tracked columns, with their
+// values as side, which is old or new. It is NULL where none is tracked.
+func (t *Table) AppendImage(b []byte, side string, row Ref) []byte {
+	if len(t.Tracked) == 0 {
+		return append(b, "NULL::jsonb"...)
+	}
+	for i := range t.Tracked {
+		switch {
+		case i == 0:
+			b = append(b, "jsonb_build_object("...)
+		case i%pairsInCall == 0:
+			b = append(b, ")||jsonb_build_object("...)
+		default:
+			b = append(b, ',')
+		}
+		c := &t.Tracked[i]
+		b = append(appendLiteral(b, c.Name), ',')
+		if c.Mask == sink.Redacted {
+			b = append(b, redacted...)
+			continue
+		}
+		b = append(append(append(b, "jsonb_build_object('"...), side...), "',"...)
+		b = append(appendValue(b, c, row), ')')
+	}
+	return append(b, ')')
+}
+
+const redacted = `'{"mask":"redact"}'::jsonb`
+
+// AppendDiff appends a text expression of the columns that differ between two
+// images: a comma, the name and the change of each, as JSON. It is empty where
+// none does.
+func (t *Table) AppendDiff(b []byte, old, new Ref) []byte {
+	n := 0
+	add := func(c *Column, masked bool) {
+		switch {
+		case n == 0:
+			b = append(b, "concat("...)
+		case n%argsInCall == 0:
+			b = append(b, ")||concat("...)
+		default:
+			b = append(b, ',')
+		}
+		n++
+		b = append(b, "CASE WHEN "...)
+		b = appendDiffers(b, c, old, new)
+		if masked {
+			b = appendLiteral(append(b, " THEN "...), ","+quoteJSON(c.Name)+`:{"mask":"redact"}`)
+		} else {
+			b = appendLiteral(append(b, " THEN concat("...), ","+quoteJSON(c.Name)+":")
+			b = append(b, ",jsonb_build_object('old',"...)
+			b = appendValue(b, c, old)
+			b = append(b, ",'new',"...)
+			b = append(appendValue(b, c, new), "))"...)
+		}
+		b = append(b, " END"...)
+	}
+	for i := range t.Key {
+		add(&t.Key[i], false)
+	}
+	for i := range t.Tracked {
+		add(&t.Tracked[i], t.Tracked[i].Mask == sink.Redacted)
+	}
+	return append(b, ')')
+}
+
+// AppendKeyDiffers appends a boolean expression that is true where the key of
+// two images differs.
+func (t *Table) AppendKeyDiffers(b []byte, old, new Ref) []byte {
+	b = append(b, '(')
+	for i := range t.Key {
+		if i > 0 {
+			b = append(b, " OR "...)
+		}
+		b = appendDiffers(b, &t.Key[i], old, new)
+	}
+	return append(b, ')')
+}
+
+// AppendWasDeleted appends a boolean expression that is true where the row
+// counts as soft-deleted: Bun takes NULL, or the zero value where the column
+// isn't nullable, for a row that is there.
+func (t *Table) AppendWasDeleted(b []byte, row Ref) []byte {
+	b = append(b, '(')
+	b = value.AppendPostgresExpr(b, t.Soft.Type, string(row(nil, t.Soft)))
+	b = append(b, "::text NOT IN ("...)
+	for i, zero := range model.ZeroMarks() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendLiteral(b, zero)
+	}
+	return append(b, "))"...)
+}
+
+// appendValue appends the canonical value as an argument of jsonb_build_object,
+// which makes of most types what to_jsonb makes of them.
+func appendValue(b []byte, c *Column, row Ref) []byte {
+	if c.Type.Plain() {
+		return row(b, c)
+	}
+	return value.AppendPostgresExpr(b, c.Type, string(row(nil, c)))
+}
+
+// appendDiffers compares the canonical values. For types in which two values
+// are equal just if their canonical values are, it compares the columns.
+func appendDiffers(b []byte, c *Column, old, new Ref) []byte {
+	switch {
+	case c.Type.EqualIsSame():
+		b = append(old(b, c), " IS DISTINCT FROM "...)
+		return new(b, c)
+	case c.Type.IsText():
+		b = append(old(b, c), `::text COLLATE "C" IS DISTINCT FROM `...)
+		return append(new(b, c), `::text COLLATE "C"`...)
+	}
+	b = value.AppendPostgresExpr(b, c.Type, string(old(nil, c)))
+	b = append(b, `::text<>`...)
+	b = value.AppendPostgresExpr(b, c.Type, string(new(nil, c)))
+	return append(b, "::text"...)
+}
+
+func quoteJSON(s string) string {
+	b, _ := json.Marshal(s) // of a string never fails
+	return string(b)
+}
+
+// appendLiteral appends a string literal, whatever the session's
+// standard_conforming_strings is.
+func appendLiteral(b []byte, s string) []byte { return value.AppendPostgresLiteral(b, s) }
