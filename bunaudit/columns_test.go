@@ -83,9 +83,15 @@ CREATE TRIGGER tidy BEFORE INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXEC
 		{"delete of one that is kept", raw("UPDATE items SET name = 'keep' WHERE id = 5"), []string{`update items {"id":5}: name "Y" -> "kept"`}, ""},
 		{"delete", raw("DELETE FROM items WHERE id IN (4, 5)"), []string{`delete items {"id":4}: name "X"`}, ""},
 	})
-	// Which of two rows came back under which key can't be told.
-	require.NoError(t, raw("INSERT INTO items VALUES (8, 'a'), (9, 'b')")(t.Context(), a))
-	err := raw("UPDATE items SET name = 'move' WHERE id IN (8, 9)")(t.Context(), a)
+	// Which of two rows came back under which key can't be told from outside of
+	// the statement, other than from within.
+	require.NoError(t, raw("INSERT INTO items VALUES (8, 'a'), (9, 'b'), (28, 'a'), (29, 'b')")(t.Context(), a))
+	require.NoError(t, raw("UPDATE items SET name = 'move' WHERE id IN (28, 29)")(t.Context(), a))
+	moved := a.story(t)
+	require.ElementsMatch(t, []string{`update items {"id":128} was {"id":28}: id 28 -> 128, name "A" -> "MOVE"`,
+		`update items {"id":129} was {"id":29}: id 29 -> 129, name "B" -> "MOVE"`}, moved[len(moved)-2:])
+	separate := newAudited(t, db, bunaudit.Config{Models: []any{(*Item)(nil)}, SeparateStatements: true})
+	err := raw("UPDATE items SET name = 'move' WHERE id IN (8, 9)")(t.Context(), separate)
 	var notRecorded *bunaudit.NotRecordedError
 	require.ErrorAs(t, err, &notRecorded)
 	require.ErrorContains(t, err, "did a trigger change its primary key?")
