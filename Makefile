@@ -1,8 +1,8 @@
 # Needs Go, make and a C compiler. What else the checks need, they fetch and start themselves, and stop again.
-# A server of yours is used instead where BUNAUDIT_TEST_POSTGRES or BUNAUDIT_TEST_MARIADB names it: see compose.yaml.
+# A server of yours is used instead where BUNAUDIT_TEST_POSTGRES, BUNAUDIT_TEST_MARIADB or BUNAUDIT_TEST_KAFKA names it: see compose.yaml.
 
 # What to change on the command line, as in: make test SERVERS="-pg 18 -mariadb"
-SERVERS ?= -pg 15 -mariadb
+SERVERS ?= -pg 15 -mariadb -kafka
 FOR     ?= 30s
 BENCH   ?= .
 
@@ -17,7 +17,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-unit lint bench bench-go fuzz soak examples services-up services-down in-services in-examples $(SERVER)
+.PHONY: help test test-unit lint bench bench-go fuzz soak examples services-up services-down kafka-up kafka-down in-services in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -63,11 +63,17 @@ examples: $(SERVER) ## Run every program in examples/: each ends by itself, with
 in-examples:
 	go run -C tools ./examples ..
 
-services-up: $(SERVER) ## Start SERVERS="-pg 15 -mariadb" in the background, and print the variables to export
+services-up: $(SERVER) ## Start SERVERS="-pg 15 -mariadb -kafka" in the background, and print the variables to export
 	@$(SERVER) up $(SERVERS)
 
 services-down: $(SERVER) ## Stop what services-up started
 	@$(SERVER) down
+
+kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the variable to export
+	@$(SERVER) up -state .services/kafka -pg none -kafka
+
+kafka-down: $(SERVER) ## Stop what kafka-up started
+	@$(SERVER) down -state .services/kafka
 
 # go.mod with the newest Bun. Made, not committed, so that it can't drift from go.mod.
 .build/newest.mod: go.mod go.sum Makefile

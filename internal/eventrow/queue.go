@@ -82,3 +82,8 @@ func (t Table) AddMigration(ms *migrate.Migrations, register func(*migrate.Migra
 		ms.Add(m)
 	}
 }
+
+// DDL returns stmt with the table's quoted name in place of its placeholder.
+func (t Table) DDL(d Dialect, stmt string) string {
+	return strings.Replace(stmt, "?", t.quoted(d), 1)
+}

@@ -159,3 +159,12 @@ func isUUID(s string) bool {
 	}
 	return true
 }
+
+// Fields are where the columns of a query for all of them go, in the order in
+// which Bun selects them. Scanning into them spares Bun's reflection.
+func (r *Row) Fields() []any {
+	return []any{
+		&r.Seq, &r.ID, &r.Time, &r.Op, &r.Statement, &r.Table, &r.Model, &r.Key, &r.OldKey, &r.Changes, &r.ActorID, &r.ActorType,
+		&r.ActorName, &r.OnBehalfOf, &r.Reason, &r.Meta, &r.Tx, &r.Soft, &r.TraceID, &r.SpanID,
+	}
+}

@@ -13,6 +13,10 @@ import (
 func pending() []string {
 	return []string{
 		"bunaudit.test", "oracle.test", "value.test",
+		"sink_kafka.test TestCommittedEventsReachTheTopicAndNoOthers", "sink_kafka.test TestEachRowsEventsAreInOrder",
+		"sink_kafka.test TestLateCommitIsNotLost", "sink_kafka.test TestRelayOfTheSameProcessHearsOfCommits",
+		"sink_kafka.test TestTeeWithTheSQLSink", "sink_kafka.test TestBacklogIsDrained",
+		"sink_kafka.test TestDirectDeliveryPublishesBeforeTheCommit",
 		"retrieval.test TestTheStoryOfTheQuickStart", "retrieval.test TestValuesComeBackAsTheyWentIn",
 	}
 }

@@ -1,0 +1,218 @@
+package kafkasink
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// stop is a partition, or a topic, that can't be written to for now.
+type stop struct {
+	since, until time.Time
+	tries        int
+	err          error
+}
+
+// maxInFlight bounds the partitions that are written to at the same time.
+const maxInFlight = 16
+
+// publish publishes a page and returns the rows that are done with: acknowledged,
+// or gone to the dead letters. Events of the places in stopped it leaves out; it
+// adds those where it fails, so that no later event of theirs is published in this
+// pass.
+func (r *Relay) publish(ctx context.Context, events []outgoing, stopped map[place]bool) (acked []int64) {
+	var order []place
+	groups := make(map[place][]*outgoing)
+	for i := range events {
+		e := &events[i]
+		if e.bad != nil {
+			if r.bury(ctx, e, e.bad) {
+				acked = append(acked, e.seq)
+			}
+			continue
+		}
+		at, ok := r.placeOf(ctx, e, stopped)
+		if !ok {
+			continue
+		}
+		if groups[at] == nil {
+			order = append(order, at)
+		}
+		groups[at] = append(groups[at], e)
+	}
+
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, maxInFlight)
+	for _, at := range order {
+		slots <- struct{}{}
+		all.Go(func() {
+			done, err := r.publishPartition(ctx, at, groups[at])
+			mu.Lock()
+			defer mu.Unlock()
+			acked = append(acked, done...)
+			if err != nil || len(done) < len(groups[at]) {
+				stopped[at] = true
+			}
+			<-slots
+		})
+	}
+	all.Wait()
+	return acked
+}
+
+// placeOf returns the partition of an event, unless it can't be written to.
+func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool) (place, bool) {
+	whole := place{e.topic, wholeTopic}
+	if stopped[whole] || ctx.Err() != nil {
+		return place{}, false
+	}
+	topic, err := r.topic(ctx, e.topic)
+	if err != nil {
+		stopped[whole] = true
+		r.halt(ctx, whole, err)
+		return place{}, false
+	}
+	r.resume(ctx, whole)
+	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(e.message, topic.partitions...)}
+	return at, !stopped[at]
+}
+
+// publishPartition publishes events of one partition in their order, batch after
+// batch, up to the first that fails.
+func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoing) (done []int64, err error) {
+	most := len(events) // in a batch
+	for len(events) > 0 && ctx.Err() == nil && r.lease.held() {
+		n := r.batch(events[:min(most, len(events))])
+		err := r.produce(ctx, at, events[:n])
+		switch {
+		case err == nil:
+			r.figures.published(ctx, events[:n])
+			r.resume(ctx, at)
+			most *= 2
+		case isPermanent(err) && n > 1:
+			most = n / 2 // one of them is to blame, or they are too large together
+			continue
+		case isPermanent(err):
+			if !r.bury(ctx, events[0], err) {
+				return done, err
+			}
+		default:
+			r.forgetTopic(at.topic)
+			r.halt(ctx, at, err)
+			return done, err
+		}
+		for _, e := range events[:n] {
+			done = append(done, e.seq)
+		}
+		events = events[n:]
+	}
+	return done, nil
+}
+
+// batch returns how many of the events fit into one.
+func (r *Relay) batch(events []*outgoing) int {
+	n, size := 0, 0
+	for _, e := range events {
+		if size += e.size; n > 0 && size > r.sink.cfg.MaxBatchBytes {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func (r *Relay) produce(ctx context.Context, at place, events []*outgoing) error {
+	now := time.Now()
+	records := make([]kafka.Record, len(events))
+	for i, e := range events {
+		records[i] = recordOf(&e.message, now)
+	}
+	ctx, cancel := r.grace(ctx)
+	defer cancel()
+	return r.sink.client.produce(ctx, at.topic, at.partition, records)
+}
+
+// halt notes that a place can't be written to, and when to try again.
+func (r *Relay) halt(ctx context.Context, at place, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	r.mu.Lock()
+	s := r.stops[at]
+	if s == nil {
+		s = &stop{since: time.Now()}
+		r.stops[at] = s
+	}
+	s.tries++
+	s.err = err
+	wait := r.backoff(s.tries)
+	s.until = time.Now().Add(wait)
+	r.mu.Unlock()
+	r.figures.retried(ctx)
+	what := at.String()
+	if at.partition == wholeTopic {
+		what = "topic " + at.topic
+	}
+	r.failed(ctx, "kafkasink: can't publish for now", fmt.Errorf("%s: %w", what, err))
+}
+
+// resume notes that a place can be written to.
+func (r *Relay) resume(ctx context.Context, at place) {
+	r.mu.Lock()
+	s := r.stops[at]
+	delete(r.stops, at)
+	r.mu.Unlock()
+	if s != nil {
+		r.log.InfoContext(ctx, "kafkasink: publishing again", "topic", at.topic, "partition", at.partition, "after", time.Since(s.since))
+	}
+}
+
+// stopped returns the places that aren't due to be tried.
+func (r *Relay) stopped() map[place]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[place]bool)
+	for at, s := range r.stops {
+		if time.Now().Before(s.until) {
+			out[at] = true
+		}
+	}
+	return out
+}
+
+// allStopped reports whether nothing can be published anywhere.
+func (r *Relay) allStopped(stopped map[place]bool) bool {
+	if len(stopped) == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, topic := range r.topics {
+		for _, p := range topic.partitions {
+			if !stopped[place{name, p}] && !stopped[place{name, wholeTopic}] {
+				return false
+			}
+		}
+	}
+	return len(r.topics) > 0 || stopped[place{r.sink.cfg.Topic, wholeTopic}]
+}
+
+// bury moves an event that can't be published to the dead letters, and reports
+// whether that worked. The row is gone from the outbox then.
+func (r *Relay) bury(ctx context.Context, e *outgoing, why error) bool {
+	ctx, cancel := r.grace(ctx)
+	defer cancel()
+	err := r.moveToDead(ctx, e, why)
+	if err != nil {
+		r.failed(ctx, "kafkasink: can't move an event to the dead letters", err)
+		return false
+	}
+	r.figures.buried(ctx)
+	r.log.ErrorContext(ctx, "kafkasink: an event can't be published and is a dead letter now",
+		"seq", e.seq, "topic", e.topic, "table", r.sink.table(deadEnding).String(), "error", why)
+	return true
+}

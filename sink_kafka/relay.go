@@ -1,0 +1,211 @@
+package kafkasink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// RelayConfig says how a [Relay] works. The zero value is good.
+type RelayConfig struct {
+	// Name is what the lease and the log call this relay. The default is the name
+	// of the machine and the number of the process.
+	Name string
+
+	// Batch is the most events that are read at once. 0 means 5,000.
+	Batch int
+
+	// Poll is how often the relay looks for events when nothing wakes it. 0 means
+	// one second.
+	Poll time.Duration
+
+	// LeaseTTL is after what time without a sign of life another relay takes over.
+	// 0 means 10 seconds. Relays of one outbox may differ in it.
+	LeaseTTL time.Duration
+
+	// MaxBackoff bounds the time between two tries of a partition that can't be
+	// written to. 0 means 30 seconds.
+	MaxBackoff time.Duration
+}
+
+// Validate says what is wrong with the configuration, or returns nil.
+func (c RelayConfig) Validate() error {
+	switch {
+	case c.Batch < 0:
+		return errors.New("kafkasink: RelayConfig.Batch is negative")
+	case c.Poll < 0, c.LeaseTTL < 0, c.MaxBackoff < 0:
+		return errors.New("kafkasink: RelayConfig has a negative duration")
+	case c.LeaseTTL != 0 && c.LeaseTTL < 100*time.Millisecond:
+		return errors.New("kafkasink: RelayConfig.LeaseTTL is below 100ms, which is too short to keep a lease")
+	}
+	return nil
+}
+
+func (c RelayConfig) withDefaults() RelayConfig {
+	if c.Name == "" {
+		host, _ := os.Hostname() // a name for people, which may be empty
+		c.Name = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	if c.Batch == 0 {
+		c.Batch = 5000
+	}
+	if c.Poll == 0 {
+		c.Poll = time.Second
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = 10 * time.Second
+	}
+	if c.MaxBackoff == 0 {
+		c.MaxBackoff = 30 * time.Second
+	}
+	return c
+}
+
+// Relay publishes the events of an outbox and deletes them once all replicas
+// have acknowledged them. Make one with [NewRelay]. Several may run on one outbox,
+// in any number of processes: one of them works, the others stand by.
+//
+// A relay publishes the events of a partition in the order of the outbox, and
+// stops at the first that fails until that one is through; other partitions go on.
+// It never gives an event up, but for one that brokers refuse for what it is: that
+// one goes to the dead letters, see [Relay.DeadLetters]. After a crash, or where
+// the answer of a broker got lost, events are published again.
+type Relay struct {
+	db   *bun.DB
+	sink *Sink
+	cfg  RelayConfig
+	log  *slog.Logger
+
+	running atomic.Bool
+	wake    chan struct{}
+	lease   *lease
+	figures *figures
+
+	mu     sync.Mutex
+	stops  map[place]*stop
+	topics map[string]*topicState
+
+	limit   int  // rows to read at once: fewer where they are large
+	backlog bool // whether there was more than that at the end of the last pass
+}
+
+// wholeTopic is the partition of a place that stands for all of a topic.
+const wholeTopic = -1
+
+// NewRelay returns a relay of the outbox that s writes to in db. In the process
+// of the service it hears of each commit; in another it polls. It panics where the
+// configuration can't work.
+func NewRelay(db *bun.DB, s *Sink, cfg RelayConfig) *Relay {
+	switch err := cfg.Validate(); {
+	case err != nil:
+		panic(err.Error())
+	case s.cfg.Delivery == Direct:
+		panic(errDirect.Error())
+	}
+	cfg = cfg.withDefaults()
+	r := &Relay{
+		db: db, sink: s, cfg: cfg, wake: make(chan struct{}, 1), limit: cfg.Batch,
+		log:   s.cfg.Log.With("relay", cfg.Name),
+		stops: make(map[place]*stop), topics: make(map[string]*topicState),
+	}
+	r.figures = newFigures()
+	r.lease = &lease{db: db, table: s.table(leaseEnding), ttl: cfg.LeaseTTL}
+	return r
+}
+
+// Run relays events until ctx ends, and returns nil then. What it is in the
+// middle of it brings to an end first, within Config.Timeout, and it gives the
+// lease up, so that another relay takes over at once. Whatever fails meanwhile is
+// logged, shown by [Relay.Stats], and tried again. It returns an error only where
+// this relay is running already.
+func (r *Relay) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return errors.New("kafkasink: run relay: it is running already")
+	}
+	defer r.running.Store(false)
+	defer r.sink.client.close()
+	defer r.sink.listen(r.wake)()
+
+	var keeping sync.WaitGroup
+	keeper, stopKeeping := context.WithCancel(ctx)
+	r.lease.start(r.cfg.Name)
+	keeping.Go(func() { r.keepLease(keeper) })
+	defer func() {
+		stopKeeping()
+		keeping.Wait()
+		r.resign(ctx)
+	}()
+
+	tries, woken := 0, false
+	for ctx.Err() == nil {
+		if !r.lease.held() {
+			r.pause(ctx, r.lease.interval(), r.lease.gained)
+			continue
+		}
+		sent, err := r.pass(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			tries++
+			r.failed(ctx, "kafkasink: can't read or clear the outbox", err)
+			r.pause(ctx, r.backoff(tries), nil)
+			continue
+		case sent == 0 && woken:
+			// Commits of changes that aren't audited wake us too.
+			r.pause(ctx, afterWake, nil)
+		}
+		tries = 0
+		woken = sent == 0 && r.pause(ctx, r.untilNext(), r.wake)
+	}
+	return nil
+}
+
+// afterWake is how long a relay that was woken for nothing can't be woken.
+const afterWake = time.Millisecond
+
+// pause waits, and reports whether it was ended by a value from wake.
+func (r *Relay) pause(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+		return true
+	}
+	return false
+}
+
+// untilNext is how long there is nothing to do unless something wakes us.
+func (r *Relay) untilNext() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.cfg.Poll
+	for _, s := range r.stops {
+		next = min(next, max(time.Until(s.until), time.Millisecond))
+	}
+	return next
+}
+
+// backoff is how long to wait after so many failures in a row.
+func (r *Relay) backoff(tries int) time.Duration {
+	d := r.cfg.MaxBackoff
+	if tries < 16 {
+		d = min(d, 50*time.Millisecond<<tries)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// failed notes an error that is going to be tried again.
+func (r *Relay) failed(ctx context.Context, what string, err error) {
+	r.figures.failed(err)
+	r.log.WarnContext(ctx, what, "error", err)
+}

@@ -1,0 +1,138 @@
+package kafkasink
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// topicState is what a relay knows of a topic.
+type topicState struct {
+	partitions []int // the numbers of the partitions
+	checked    time.Time
+}
+
+// recheck is how often a relay looks whether a topic has changed.
+const recheck = time.Minute
+
+type topicRow struct {
+	bun.BaseModel `bun:"table:audit_outbox_topics,alias:t"`
+
+	Topic      string `bun:"topic,pk"`
+	Partitions int64  `bun:"partitions"`
+}
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// topic returns what is known of a topic, or why nothing may be published to it.
+func (r *Relay) topic(ctx context.Context, name string) (*topicState, error) {
+	r.mu.Lock()
+	state := r.topics[name]
+	r.mu.Unlock()
+	if state != nil && time.Since(state.checked) < recheck {
+		return state, nil
+	}
+	info, err := r.sink.client.describe(ctx, name)
+	if err == nil {
+		err = info.blocking()
+	}
+	if err == nil {
+		err = r.samePartitions(ctx, name, info.partitions)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", name, err)
+	}
+	if risk := info.risky(r.sink.cfg.MaxBatchBytes); risk != nil && state == nil {
+		r.log.WarnContext(ctx, "kafkasink: the topic could be configured better", "topic", name, "error", risk)
+	}
+	state = &topicState{partitions: make([]int, info.partitions), checked: time.Now()}
+	for i := range state.partitions {
+		state.partitions[i] = i
+	}
+	r.mu.Lock()
+	r.topics[name] = state
+	r.mu.Unlock()
+	return state, nil
+}
+
+// forgetTopic has a topic looked at again: it may be another one by now.
+func (r *Relay) forgetTopic(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.topics, name)
+}
+
+// samePartitions compares the number of partitions with the one that was noted
+// when the first event was published, or notes it.
+func (r *Relay) samePartitions(ctx context.Context, topic string, partitions int) error {
+	known, err := r.notedPartitions(ctx, topic)
+	switch {
+	case isNoRows(err):
+		return r.notePartitions(ctx, topic, partitions)
+	case err != nil:
+		return err
+	case known != partitions:
+		return fmt.Errorf("%w: it has %d and had %d: consume what is in it, and call Relay.AcceptPartitions", ErrPartitions, partitions, known)
+	}
+	return nil
+}
+
+func (r *Relay) notedPartitions(ctx context.Context, topic string) (int, error) {
+	row := topicRow{Topic: topic}
+	err := r.db.NewSelect().Model(&row).ModelTableExpr("? AS t", r.sink.table(topicsEnding).Expr()).WherePK().Scan(ctx)
+	return int(row.Partitions), err
+}
+
+func (r *Relay) notePartitions(ctx context.Context, topic string, partitions int) error {
+	table := r.sink.table(topicsEnding).Expr()
+	row := topicRow{Topic: topic, Partitions: int64(partitions)}
+	return r.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.NewDelete().Model(&row).ModelTableExpr("?", table).Where("topic = ?", topic).Exec(ctx); err != nil {
+			return err
+		}
+		_, err := tx.NewInsert().Model(&row).ModelTableExpr("?", table).Exec(ctx)
+		return err
+	})
+}
+
+// AcceptPartitions notes the number of partitions that a topic has now. Events
+// of a row may be in another partition from then on, so it is for when consumers
+// have read what is in the topic, or don't mind. The relay goes on by itself.
+func (r *Relay) AcceptPartitions(ctx context.Context, topic string) error {
+	info, err := r.sink.client.describe(ctx, topic)
+	if err == nil {
+		err = r.notePartitions(ctx, topic, info.partitions)
+	}
+	if err != nil {
+		return fmt.Errorf("kafkasink: accept partitions of topic %s: %w", topic, err)
+	}
+	r.forgetTopic(topic)
+	return nil
+}
+
+// Check reports all that would keep this relay from publishing to the topic of
+// its configuration, or make that less safe: what brokers can't be reached for, the
+// errors of this package (ErrNoTopic and so on), and the tables that are missing.
+// Call it at start-up. It changes nothing.
+func (r *Relay) Check(ctx context.Context) error {
+	if err := r.sink.Check(ctx, r.db); err != nil {
+		return err
+	}
+	topic := r.sink.cfg.Topic
+	err := r.sink.client.checkTopic(ctx, topic)
+	if info, infoErr := r.sink.client.layout(ctx, topic); infoErr == nil {
+		known, knownErr := r.notedPartitions(ctx, topic)
+		switch {
+		case isNoRows(knownErr):
+		case knownErr != nil:
+			err = errors.Join(err, fmt.Errorf("kafkasink: check outbox: %w", knownErr))
+		case known != info.partitions:
+			err = errors.Join(err, fmt.Errorf("kafkasink: check topic %s: %w: it has %d and had %d", topic, ErrPartitions, info.partitions, known))
+		}
+	}
+	return err
+}
