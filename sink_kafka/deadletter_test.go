@@ -74,8 +74,8 @@ func TestWhatBrokersRefuseIsADeadLetter(t *testing.T) {
 		assert.Equal(t, len(large), n)
 		s.drain(t)
 		assert.Len(t, s.published(t), len(events))
-		for range relay.DeadLetters(t.Context()) {
-			t.Error("a dead letter is left")
+		for d, err := range relay.DeadLetters(t.Context()) {
+			t.Error("a dead letter is left", d.Seq, err)
 		}
 		n, err = relay.Requeue(t.Context(), seqs...)
 		require.NoError(t, err)
