@@ -73,6 +73,17 @@ func (s *Sink) EventTables() []sink.Table {
 	return s.store.EventTables()
 }
 
+// Explain implements [sink.Tabled].
+func (s *Sink) Explain(err error) error {
+	if s.cfg.Delivery == Direct {
+		return nil
+	}
+	if explained := s.store.Explain(err); explained != nil {
+		return fmt.Errorf("kafkasink: write to outbox: %w", explained)
+	}
+	return nil
+}
+
 // Committed implements [sink.CommitListener]: it wakes the relays of this
 // process.
 func (s *Sink) Committed(context.Context) {
