@@ -2,9 +2,14 @@
 # A server of yours is used instead where BUNAUDIT_TEST_POSTGRES, BUNAUDIT_TEST_MARIADB or BUNAUDIT_TEST_KAFKA names it: see compose.yaml.
 
 # What to change on the command line, as in: make test SERVERS="-pg 18 -mariadb"
-SERVERS ?= -pg 15 -mariadb -kafka
+SERVERS ?= -pg 15 -pgbouncer -mariadb -kafka
 FOR     ?= 30s
 BENCH   ?= .
+BENCHED ?= -pg 15
+
+# The packages that depend on the version of PostgreSQL, and the versions that make test runs them on besides SERVERS.
+VERSIONED := ./bunaudit ./sink_sql ./internal/value ./internal/oracle ./internal/pgproxy
+POSTGRES  ?= 13 18
 
 # The oldest supported Bun is the one in go.mod; this is the newest.
 BUN    := github.com/uptrace/bun
@@ -17,17 +22,30 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-unit lint bench bench-go fuzz soak examples services-up services-down kafka-up kafka-down in-services in-examples $(SERVER)
+.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go fuzz soak examples services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 test: export BUNAUDIT_TEST_REQUIRE = 1
-test: lint .build/newest.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race, examples
+test: lint .build/newest.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race and on other PostgreSQLs, examples
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-services
+	$(SUBMAKE) test-postgres
 	@echo "make test: all passed"
+
+# A PostgreSQL that can't be started ends it: nothing of it is skipped. Of the other databases nothing depends on its version.
+test-postgres: export BUNAUDIT_TEST_REQUIRE =
+test-postgres: $(SERVER) ## What depends on the version of PostgreSQL, on POSTGRES="13 18"
+	for v in $(POSTGRES); do $(SERVER) run -pg $$v $(filter -pgbouncer,$(SERVERS)) -- $(SUBMAKE) in-postgres || exit; done
+
+test-postgres-all: ## The same on PostgreSQL 13, 14, 15, 16, 17 and 18
+	$(SUBMAKE) test-postgres POSTGRES="13 14 15 16 17 18"
+
+in-postgres:
+	go test -count=1 $(VERSIONED)
+	go test -C internal/compat -count=1 ./...
 
 in-services: in-examples
 	for m in $(filter-out .,$(MODULES)); do (cd $$m && go test -count=1 ./...) || exit; done
@@ -45,10 +63,10 @@ lint: ## go vet and the linters
 bench: FOR = 5m
 bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines by their names
 	@go build -o .build/bench ./internal/bench
-	@$(SERVER) run $(SERVERS) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -markdown .build/bench.md
+	@$(SERVER) run $(BENCHED) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -markdown .build/bench.md
 
 bench-go: $(SERVER) ## The Go benchmarks that match BENCH=., on a server that syncs to disk
-	$(SERVER) run $(SERVERS) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+	$(SERVER) run $(BENCHED) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 fuzz: $(SERVER) ## Each fuzz test for FOR=30s
 	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) $(MODULES:%=../%)

@@ -1,14 +1,15 @@
 // Server starts the database servers, and the Kafka broker, that the tests need, on a machine that has none, and stops them.
 //
-//	server run [-pg 15] [-mariadb] [-kafka] -- go test ./...   start, run the command, stop, exit as the command did
-//	server up [-state .services] [-pg 15] [-mariadb] [-kafka]  start in the background and print the variables to export
-//	server down [-state .services]                             stop what up started
+//	server run [-pg 15] [-mariadb] [-kafka] [-pgbouncer] -- go test ./...   start, run the command, stop, exit as it did
+//	server up [-state .services] [-pg 15] [-mariadb] [-kafka] [-pgbouncer]  start in the background, print the variables to export
+//	server down [-state .services]                                          stop what up started
 //
 // The tests find a server by an environment variable, which run sets for its command:
 //
 //	BUNAUDIT_TEST_POSTGRES   postgres://user:password@127.0.0.1:port/postgres?sslmode=disable
 //	BUNAUDIT_TEST_MARIADB    user:password@tcp(127.0.0.1:port)/bunaudit
 //	BUNAUDIT_TEST_KAFKA      127.0.0.1:port
+//	BUNAUDIT_TEST_PGBOUNCER  the PostgreSQL once more, by way of PgBouncer: each transaction gets one of four connections
 //
 // With run -control each of them has a sister that ends in _CONTROL, the path of a Unix socket: the line fast or
 // immediate, written to it, stops the server cleanly or as a crash would, and starts it again; the answer is the line ok.

@@ -23,6 +23,7 @@ type wanted struct {
 	postgres string // a major version, an exact one, or "none"
 	mariadb  bool
 	kafka    bool
+	bouncer  bool // before the PostgreSQL
 	fsync    bool // survive a power cut, at the price that a real server pays
 }
 
@@ -41,6 +42,9 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 			return startMariaDB(ctx, want.fsync)
 		}},
 		{"BUNAUDIT_TEST_KAFKA", want.kafka, startKafka},
+		{"BUNAUDIT_TEST_PGBOUNCER", want.bouncer, func(ctx context.Context) (*server, error) {
+			return startPgBouncer(ctx, dsnOf("BUNAUDIT_TEST_POSTGRES", servers))
+		}},
 	} {
 		if !each.wanted {
 			continue
@@ -59,6 +63,16 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 		fmt.Fprintf(os.Stderr, "server: %s listens on 127.0.0.1:%d (%.1fs)\n", s.name, s.port, time.Since(began).Seconds())
 	}
 	return servers, nil
+}
+
+// dsnOf returns what the variable says: that of a server that was just started, or the user's.
+func dsnOf(env string, started []*server) string {
+	for _, s := range started {
+		if s.env == env {
+			return s.dsn
+		}
+	}
+	return os.Getenv(env)
 }
 
 func stopAll(servers []*server) error {

@@ -32,6 +32,7 @@ func bare(t *testing.T) (tmp string) {
 	t.Setenv("BUNAUDIT_TEST_POSTGRES", "")
 	t.Setenv("BUNAUDIT_TEST_MARIADB", "")
 	t.Setenv("BUNAUDIT_TEST_KAFKA", "")
+	t.Setenv("BUNAUDIT_TEST_PGBOUNCER", "")
 	tmp, err := os.MkdirTemp("/tmp", "server-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +136,36 @@ func TestEachServerStartsTwiceAndLeavesNothing(t *testing.T) {
 			}
 			mustBeEmpty(t, tmp)
 		})
+	}
+}
+
+func TestPgBouncerPassesEachTransactionOn(t *testing.T) {
+	if _, err := exec.LookPath("/usr/sbin/pgbouncer"); err != nil && os.Geteuid() != 0 {
+		t.Skip("PgBouncer is missing, and only root has it installed")
+	}
+	tmp := bare(t)
+	servers, err := start(t.Context(), wanted{postgres: "15", bouncer: true})
+	t.Cleanup(func() { _ = stopAll(servers) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(servers) != 2 || servers[1].env != "BUNAUDIT_TEST_PGBOUNCER" {
+		t.Fatalf("want PostgreSQL and PgBouncer, got %v", servers)
+	}
+	const address = "SELECT current_setting('port')"
+	if got, want := query(t, "postgres", servers[1].dsn, address), fmt.Sprint(servers[0].port); got != want {
+		t.Errorf("PgBouncer leads to the PostgreSQL on port %s, want %s", got, want)
+	}
+	if err := stopAll(servers); err != nil {
+		t.Fatal(err)
+	}
+	mustBeEmpty(t, tmp)
+}
+
+func TestPgBouncerWantsAPostgres(t *testing.T) {
+	bare(t)
+	if _, err := start(t.Context(), wanted{postgres: "none", bouncer: true}); err == nil || !strings.Contains(err.Error(), "BUNAUDIT_TEST_POSTGRES") {
+		t.Errorf("got %v, want an error that says what to name", err)
 	}
 }
 
