@@ -24,16 +24,23 @@ var (
 // soak` does the same for longer, and finds the smallest program.
 func TestRandomStatementsAgainstTriggers(t *testing.T) {
 	everyWay(t, func(t *testing.T, db *testdb.DB) {
-		w, err := oracle.Open(t.Context(), func() *bun.DB { return db.Open(t) }, func(cfg *bunaudit.Config) {
-			cfg.SeparateStatements = db.Variant == separately
-		})
-		require.NoError(t, err)
 		seed := *randomSeed
 		if seed == 0 {
 			seed = uint64(time.Now().UnixNano())
 		}
 		statements, events := 0, 0
+		var w *oracle.World
 		for end := time.Now().Add(*randomFor); ; seed++ {
+			if w == nil || !w.Fits(seed) {
+				fresh := testdb.New(t, db.Backend)
+				var err error
+				w, err = oracle.Open(t.Context(), oracle.Setup{
+					Open:      func() *bun.DB { return fresh.Open(t) },
+					Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements = db.Variant == separately },
+					Seed:      seed,
+				})
+				require.NoError(t, err)
+			}
 			report, err := w.Round(t.Context(), oracle.Options{Seed: seed, Blocks: 8, Kill: seed%4 == 0})
 			require.NoError(t, err)
 			statements, events = statements+report.Statements, events+report.Events

@@ -66,7 +66,9 @@ func cascades(s sqltext.Statement, text string) bool {
 }
 
 // truncated adds the tables that CASCADE has emptied as well: those that refer to
-// the others, and the partitions and children of all of them.
+// the others, and the partitions and children of all of them. DISTINCT: with the
+// snapshot of a REPEATABLE READ transaction a table may be seen twice in the
+// catalogue, as it was and as the statement has left it.
 func (p postgres) truncated(ctx context.Context, u *unit, names []sqltext.Name, cascade bool) ([]sqltext.Name, error) {
 	const query = `WITH RECURSIVE emptied (oid) AS (
 	SELECT oid FROM pg_class WHERE oid IN (?)
@@ -74,7 +76,7 @@ func (p postgres) truncated(ctx context.Context, u *unit, names []sqltext.Name, 
 	SELECT more.oid FROM emptied, LATERAL (
 		SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = emptied.oid
 		UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = emptied.oid) AS more (oid) WHERE ?)
-SELECT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname END, c.relname
+SELECT DISTINCT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname END, c.relname
 FROM emptied JOIN pg_class AS c USING (oid) JOIN pg_namespace AS n ON n.oid = c.relnamespace`
 	oids := make([]byte, 0, 64)
 	for i, name := range names {

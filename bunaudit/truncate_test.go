@@ -2,6 +2,7 @@ package bunaudit_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,4 +63,23 @@ ALTER TABLE customers ADD COLUMN ledger_id bigint REFERENCES ledgers (id)`)
 			[]string{"truncate stock null", "truncate lines null", "truncate customers null"}, ""},
 		{"CASCADE of one that is not audited, which passes", raw("TRUNCATE ledgers CASCADE"), nil, ""},
 	})
+}
+
+// In the catalogue a truncated table is another row. A transaction with a
+// snapshot sees the one from before as well, where others have truncated it too.
+func TestTruncateInATransactionWithASnapshot(t *testing.T) {
+	db := testdb.New(t, testdb.Postgres)
+	ctx := t.Context()
+	a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+	err := a.RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead}, func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.ExecContext(ctx, "SELECT count(*) FROM audit_events"); err != nil { // takes the snapshot
+			return err
+		}
+		if _, err := a.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx); err != nil {
+			return err
+		}
+		return exec(tx.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx))
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"truncate stock null", "truncate stock null"}, a.story(t))
 }

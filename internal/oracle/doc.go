@@ -1,7 +1,7 @@
 // Package oracle tests the audit with random statements, against a record that
 // the database keeps by itself.
 //
-//	w, err := oracle.Open(ctx, open)                   // tables, triggers, hook
+//	w, err := oracle.Open(ctx, oracle.Setup{Open: open, Seed: 7}) // tables, triggers, hook
 //	report := w.Round(ctx, oracle.Options{Seed: 7})    // one random program
 //	report.Differences                                 // what the two records disagree on
 //	w.Shrink(ctx, report)                              // the smallest program that shows it
@@ -9,7 +9,10 @@
 // A program is data, made of a seed: blocks of statements, each in a place (the
 // pool, a transaction, a connection), spread over clients that run side by side
 // on few rows. The statements come from a table of kinds with weights; see
-// kinds.go to add one.
+// kinds.go to add one. Some tables are written by hand, for what is known to be
+// hard, others are made up of the seed: their keys, columns, types, tags, names,
+// and whether they are partitioned. Contexts are cancelled, connections ended,
+// time-outs set, and the server is stopped and started, see Options.
 //
 // The other record is written by row-level AFTER triggers into a table of their
 // own. The comparison knows nothing of how the audit works: it has its own

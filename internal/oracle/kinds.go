@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -80,16 +81,22 @@ func (exec0) String() string { return "TRUNCATE, built" }
 // name is the table's name in one of the ways in which SQL lets it be written.
 func (g *gen) name() string {
 	forms := []string{g.t.quoted(), g.t.quoted(), g.schema + "." + g.t.quoted(), g.schema + " . /* here */ " + g.t.quoted()}
-	if lower := strings.ToLower(g.t.name); lower == g.t.name && !strings.Contains(lower, " ") {
+	if simple.MatchString(g.t.name) {
 		forms = append(forms, g.t.name, strings.ToUpper(g.t.name), g.t.name[:1]+strings.ToUpper(g.t.name[1:]))
 	}
 	if g.pg {
 		forms = append(forms, "ONLY "+g.t.quoted())
 	} else {
-		forms = append(forms, "`"+g.t.name+"`", "["+g.t.name+"]", strings.ToUpper(g.t.quoted()))
+		forms = append(forms, "`"+g.t.name+"`", "["+g.t.name+"]")
+		if len(g.t.name) == len([]rune(g.t.name)) { // others are not folded
+			forms = append(forms, strings.ToUpper(g.t.quoted()))
+		}
 	}
 	return pick(g.r, forms...)
 }
+
+// simple is a name that needs no quotes and may be written in any case.
+var simple = regexp.MustCompile("^[a-z][a-z0-9]*$")
 
 // where is a condition for some rows, with the columns unqualified.
 func (g *gen) where() (string, []any) {

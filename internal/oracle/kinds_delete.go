@@ -45,6 +45,9 @@ func deleteKinds() []statementKind {
 			return g.db.NewDelete().Model(g.model()).Where(where, args...).WhereDeleted().ForceDelete()
 		}},
 		{name: "truncate", weight: 1, build: onPG(func(g *gen) statement { return g.db.NewRaw("TRUNCATE " + g.name2()) })},
+		{name: "truncate several", weight: 1, build: onPG(func(g *gen) statement {
+			return g.db.NewRaw("TRUNCATE " + g.name2() + ", " + g.other().quoted() + " RESTART IDENTITY")
+		})},
 		{name: "truncate, built", weight: 1, build: onPG(func(g *gen) statement {
 			return exec0{g.db.NewTruncateTable().Model(g.model())}
 		})},

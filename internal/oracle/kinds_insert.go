@@ -1,6 +1,10 @@
 package oracle
 
-import "github.com/uptrace/bun"
+import (
+	"strings"
+
+	"github.com/uptrace/bun"
+)
 
 func insertKinds() []statementKind {
 	return []statementKind{
@@ -12,6 +16,9 @@ func insertKinds() []statementKind {
 		}},
 		{name: "insert slice", weight: 6, build: func(g *gen) statement {
 			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(4)))
+		}},
+		{name: "insert values of expressions", weight: 2, build: func(g *gen) statement {
+			return g.db.NewInsert().Model(g.t.row(g.r)).Value(strings.Trim(g.t.num, `"`), "length(?) + 1", text(g.r)).Returning("*")
 		}},
 		{name: "insert map", weight: 3, build: func(g *gen) statement {
 			values := g.t.values(g.r)

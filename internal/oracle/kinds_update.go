@@ -1,5 +1,11 @@
 package oracle
 
+import (
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
 func updateKinds() []statementKind {
 	return []statementKind{
 		{name: "update by key", weight: 6, build: func(g *gen) statement {
@@ -24,6 +30,29 @@ func updateKinds() []statementKind {
 			where, wargs := g.where()
 			or, oargs := g.where()
 			return g.db.NewUpdate().Model(g.model()).Set(set, args...).Where(where, wargs...).WhereOr(or, oargs...)
+		}},
+		{name: "update, in groups", weight: 2, build: func(g *gen) statement {
+			set, args := g.set()
+			group := func(q *bun.UpdateQuery) *bun.UpdateQuery {
+				where, wargs := g.where()
+				or, oargs := g.where()
+				return q.Where(where, wargs...).WhereOr(or, oargs...)
+			}
+			return g.db.NewUpdate().Model(g.model()).Set(set, args...).WhereGroup(" AND ", group).WhereGroup(" AND NOT ", group)
+		}},
+		{name: "update by another name", weight: 2, build: func(g *gen) statement {
+			if g.t.soft != "" { // Bun goes on calling the table by the model's alias
+				return nil
+			}
+			set, args := g.set()
+			return g.db.NewUpdate().Model(g.model()).ModelTableExpr("? AS ?", bun.Ident(g.t.name), bun.Ident("x y")).Set(set, args...).
+				Where(`"x y".`+g.t.num+" > ?", g.r.IntN(50))
+		}},
+		{name: "update by set column", weight: 2, build: func(g *gen) statement {
+			if strings.Trim(g.t.num, `"`) == "order" { // which Bun does not quote here
+				return nil
+			}
+			return g.db.NewUpdate().Model(g.t.row(g.r)).SetColumn(g.t.num, "? + 1", bun.Safe(g.t.num)).WherePK()
 		}},
 		{name: "update with deleted", weight: 2, build: func(g *gen) statement {
 			if g.t.soft == "" {
@@ -90,11 +119,17 @@ func updateKinds() []statementKind {
 func keyKinds() []statementKind {
 	return []statementKind{
 		{name: "change a key", weight: 5, build: func(g *gen) statement {
+			if g.t.rekey == nil {
+				return nil
+			}
 			set, args := g.t.rekey(g.r)
 			where, wargs := g.t.byKey(g.r)
 			return g.db.NewUpdate().Model(g.model()).Set(set, args...).Where(where, wargs...)
 		}},
 		{name: "change a key and more", weight: 3, build: func(g *gen) statement {
+			if g.t.rekey == nil {
+				return nil
+			}
 			set, args := g.t.rekey(g.r)
 			more, margs := g.set()
 			where, wargs := g.t.byKey(g.r)

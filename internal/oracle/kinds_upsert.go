@@ -17,6 +17,15 @@ func upsertKinds() []statementKind {
 			}
 			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(4))).On("CONFLICT (" + g.t.unique + ") DO UPDATE").Set(g.excluded())
 		}},
+		{name: "upsert of named columns", weight: 3, build: func(g *gen) statement {
+			columns := g.columns()
+			for _, c := range g.t.columns {
+				if c.key {
+					columns = append(columns, c.name)
+				}
+			}
+			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(3))).Column(columns...).On("CONFLICT (" + g.t.conflict + ") DO UPDATE")
+		}},
 		{name: "upsert with a condition", weight: 4, build: func(g *gen) statement {
 			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(4))).On("CONFLICT ("+g.t.conflict+") DO UPDATE").
 				Set(g.excluded()).Where("?TableAlias."+g.t.num+" < ?", g.r.IntN(60))
@@ -31,6 +40,9 @@ func upsertKinds() []statementKind {
 				Set(g.excluded()).Returning("*")
 		}},
 		{name: "upsert that moves rows", weight: 1, mayBe: true, build: func(g *gen) statement {
+			if g.t.rekey == nil {
+				return nil
+			}
 			set, args := g.t.rekey(g.r)
 			return g.db.NewInsert().Model(g.t.row(g.r)).On("CONFLICT ("+g.t.conflict+") DO UPDATE").Set(set, args...)
 		}},

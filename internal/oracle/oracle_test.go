@@ -120,7 +120,7 @@ func runWithServer(t *testing.T) {
 
 func openWorld(t *testing.T, db *testdb.DB) *World {
 	t.Helper()
-	w, err := Open(t.Context(), func() *bun.DB { return db.Open(t) }, nil)
+	w, err := Open(t.Context(), Setup{Open: func() *bun.DB { return db.Open(t) }, Seed: 1})
 	require.NoError(t, err)
 	return w
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -86,9 +87,9 @@ func (o Options) withDefaults() Options {
 }
 
 // generate makes the program of a seed.
-func generate(o Options, pg bool) *Program {
+func generate(o Options, tables []*table, pg bool) *Program {
 	r := rand.New(rand.NewPCG(o.Seed, 1))
-	all := tables()
+	all := slices.Clone(tables)
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	p := &Program{Seed: o.Seed, tables: all[:1+r.IntN(3)]}
 	w := newWheel(kinds())

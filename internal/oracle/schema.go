@@ -15,7 +15,7 @@ CREATE TABLE oracle_mark (id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT)`
 
 	pgFunction = `CREATE FUNCTION oracle_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	INSERT INTO oracle_log (tbl, op, xid, label, old, new) VALUES (TG_TABLE_NAME, TG_OP, pg_current_xact_id()::text,
+	INSERT INTO oracle_log (tbl, op, xid, label, old, new) VALUES (TG_ARGV[0], TG_OP, pg_current_xact_id()::text,
 		COALESCE(current_setting('oracle.label', true), ''),
 		CASE WHEN TG_OP IN ('UPDATE', 'DELETE') THEN to_jsonb(OLD) END, CASE WHEN TG_OP IN ('UPDATE', 'INSERT') THEN to_jsonb(NEW) END);
 	RETURN NULL;
@@ -40,6 +40,9 @@ func (w *World) createTables(ctx context.Context) error {
 		if t.check != "" {
 			q = q.ColumnExpr(t.check)
 		}
+		if w.pg && t.partitioned {
+			q = q.PartitionBy("HASH (" + t.conflict + ")")
+		}
 		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("oracle: create table %s: %w", t.name, err)
 		}
@@ -47,12 +50,18 @@ func (w *World) createTables(ctx context.Context) error {
 	stmts := []string{sqliteLog}
 	if w.pg {
 		stmts = []string{pgLog, pgFunction, wareTrigger}
+		for _, t := range w.tables {
+			for i := 0; t.partitioned && i < 3; i++ {
+				stmts = append(stmts, fmt.Sprintf(`CREATE TABLE "%s part %d" PARTITION OF %s FOR VALUES WITH (MODULUS 3, REMAINDER %d)`,
+					t.name, i, t.quoted(), i))
+			}
+		}
 	}
 	for _, t := range w.tables {
 		if w.pg {
 			stmts = append(stmts, fmt.Sprintf(`CREATE TRIGGER oracle AFTER INSERT OR UPDATE OR DELETE ON %[1]s
-				FOR EACH ROW EXECUTE FUNCTION oracle_write();
-				CREATE TRIGGER oracle_truncate AFTER TRUNCATE ON %[1]s EXECUTE FUNCTION oracle_write()`, t.quoted()))
+				FOR EACH ROW EXECUTE FUNCTION oracle_write('%[2]s');
+				CREATE TRIGGER oracle_truncate AFTER TRUNCATE ON %[1]s EXECUTE FUNCTION oracle_write('%[2]s')`, t.quoted(), t.name))
 			continue
 		}
 		stmts = append(stmts, t.sqliteTrigger("INSERT", "NULL", t.sqliteRow("NEW")),

@@ -43,10 +43,12 @@ type table struct {
 	slice func(r *rand.Rand, n int) any // *[]*ledger
 	check string                        // a constraint
 
+	partitioned bool // on PostgreSQL; its keys are not changed, which moves rows: then triggers see no update
+
 	num, text string                                // columns for expressions
 	writable  []string                              // columns for Column()
 	byKey     func(r *rand.Rand) (string, []any)    // a condition for one row
-	rekey     func(r *rand.Rand) (string, []any)    // an assignment that changes the key
+	rekey     func(r *rand.Rand) (string, []any)    // an assignment that changes the key, or nil
 	rekeyAll  string                                // one that changes the keys of many
 	values    func(r *rand.Rand) map[string]any     // for an insert of a map
 	copy      func(r *rand.Rand) (cols, sel string) // for INSERT … SELECT

@@ -5,10 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// tables are those of every run; a program uses some of them. Keys come from a
-// dozen values, so that statements meet.
-func tables() []*table {
-	return []*table{ledgers(), seats(), labels(), devices(), memos(), wares()}
+// tables are those of a world, some of which are made up; a program uses a few.
+// Keys come from a dozen values, so that statements meet.
+func tables(seed uint64) []*table {
+	all := []*table{ledgers(), seats(), labels(), devices(), memos(), wares()}
+	r := rand.New(rand.NewPCG(seed, 5))
+	for n := range 4 {
+		all = append(all, randomTable(r, n))
+	}
+	return all
 }
 
 func few(r *rand.Rand) int64 { return int64(1 + r.IntN(12)) }

@@ -20,6 +20,7 @@ const hashKey = "oracle oracle oracle"
 
 // World is a database with the tables, the triggers and the audit.
 type World struct {
+	seed    uint64
 	plain   *bun.DB // without the hook, of one connection
 	audited *bun.DB
 	tables  []*table
@@ -34,21 +35,37 @@ type World struct {
 // Count is what became of the statements of a kind.
 type Count struct{ Run, Done, Refused int }
 
-// Open prepares an empty database. open opens a new pool on it, without hooks;
-// the pools are closed by Close. configure changes the audit's configuration, nil
-// does not.
-func Open(ctx context.Context, open func() *bun.DB, configure func(*bunaudit.Config)) (*World, error) {
-	w := &World{plain: open(), audited: open(), tables: tables(), schema: "main", counts: map[string]*Count{}}
+// Setup says what a World is made of.
+type Setup struct {
+	// Open opens a new pool on an empty database, without hooks.
+	Open func() *bun.DB
+	// Configure changes the audit's configuration; nil does not.
+	Configure func(*bunaudit.Config)
+	// Seed is that of a round that is to be played; the tables that are made up
+	// depend on it.
+	Seed uint64
+}
+
+// Fits reports whether the tables of the world are those of the seed: twenty
+// seeds in a row share theirs.
+func (w *World) Fits(seed uint64) bool { return w.seed == seed/sharing }
+
+const sharing = 20
+
+// Open prepares the database.
+func Open(ctx context.Context, s Setup) (*World, error) {
+	w := &World{seed: s.Seed / sharing, plain: s.Open(), audited: s.Open(), schema: "main", counts: map[string]*Count{}}
 	w.plain.SetMaxOpenConns(1)
 	w.pg = w.plain.Dialect().Name() == dialect.PG
+	w.tables = tables(w.seed)
 	sink := sqlsink.New()
 	models := make([]any, len(w.tables))
 	for i, t := range w.tables {
 		models[i] = t.model
 	}
 	cfg := bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models, Log: slog.New(slog.DiscardHandler)}
-	if configure != nil {
-		configure(&cfg)
+	if s.Configure != nil {
+		s.Configure(&cfg)
 	}
 	w.audited.AddQueryHook(bunaudit.New(cfg))
 	if w.pg {
@@ -91,8 +108,11 @@ type Report struct {
 // Round generates the program of a seed, runs it on emptied tables, and
 // compares.
 func (w *World) Round(ctx context.Context, o Options) (*Report, error) {
+	if !w.Fits(o.Seed) {
+		return nil, fmt.Errorf("oracle: the world has other tables than those of the seed %d", o.Seed)
+	}
 	o = o.withDefaults()
-	return w.play(ctx, generate(o, w.pg), o)
+	return w.play(ctx, generate(o, w.tables, w.pg), o)
 }
 
 func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error) {

@@ -17,45 +17,61 @@ import (
 	"github.com/uptrace/bun/driver/pgdriver"
 	"github.com/uptrace/bun/driver/sqliteshim"
 
-	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/oracle"
 )
 
 const postgresEnv = "BUNAUDIT_TEST_POSTGRES"
 
 type backend struct {
-	name    string
-	control string // where its server takes orders, or ""
-	open    func(ctx context.Context, separate bool) (w *oracle.World, done func(), err error)
+	name     string
+	separate bool   // the events are recorded by statements of their own
+	control  string // where its server takes orders, or ""
+	open     func(ctx context.Context, s oracle.Setup) (w *oracle.World, done func(), err error)
 }
 
+func (b backend) String() string {
+	if b.separate && b.name == postgres {
+		return b.name + ", separately"
+	}
+	return b.name
+}
+
+const (
+	sqlite   = "sqlite"
+	postgres = "postgres"
+)
+
 // choose finds the databases of a list of names; of no name, those that can be
-// had.
-func choose(names string) ([]backend, error) {
-	all := []backend{{"sqlite", "", openSQLite}, {"postgres", os.Getenv(postgresEnv + "_CONTROL"), openPostgres}}
+// had. PostgreSQL comes once for each way of recording, unless way names one.
+func choose(names, way string) ([]backend, error) {
+	control := os.Getenv(postgresEnv + "_CONTROL")
+	all := []backend{{sqlite, true, "", openSQLite}, {postgres, false, control, openPostgres}, {postgres, true, control, openPostgres}}
 	if names == "" {
+		names = sqlite
 		if os.Getenv(postgresEnv) == "" {
 			fmt.Println("soak: no PostgreSQL:", postgresEnv, "is not set")
-			return all[:1], nil
+		} else {
+			names += "," + postgres
 		}
-		return all, nil
+	}
+	if way != "" && way != "one" && way != "separate" {
+		return nil, fmt.Errorf("there is no way %q to record: there are one and separate", way)
 	}
 	var chosen []backend
 	for _, name := range strings.Split(names, ",") {
-		found := false
-		for _, b := range all {
-			if b.name == name {
-				chosen, found = append(chosen, b), true
-			}
-		}
-		if !found {
+		if name != sqlite && name != postgres {
 			return nil, fmt.Errorf("no database is called %q: there are sqlite and postgres", name)
+		}
+		for _, b := range all {
+			if b.name == name && (way == "" || name == sqlite || b.separate == (way == "separate")) {
+				chosen = append(chosen, b)
+			}
 		}
 	}
 	return chosen, nil
 }
 
-func openSQLite(ctx context.Context, separate bool) (*oracle.World, func(), error) {
+func openSQLite(ctx context.Context, s oracle.Setup) (*oracle.World, func(), error) {
 	dir, err := os.MkdirTemp("", "bunaudit-soak-")
 	if err != nil {
 		return nil, nil, err
@@ -63,7 +79,7 @@ func openSQLite(ctx context.Context, separate bool) (*oracle.World, func(), erro
 	dsn := "file:" + filepath.Join(dir, "soak.db") +
 		"?_pragma=busy_timeout(3000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)" +
 		"&_busy_timeout=3000&_journal_mode=WAL&_foreign_keys=1&_synchronous=OFF" // for the other driver behind sqliteshim
-	return openWorld(ctx, separate, func() *bun.DB {
+	return openWorld(ctx, s, func() *bun.DB {
 		pool, err := sql.Open(sqliteshim.ShimName, dsn)
 		if err != nil {
 			panic(err) // the driver is not registered
@@ -72,7 +88,7 @@ func openSQLite(ctx context.Context, separate bool) (*oracle.World, func(), erro
 	}, func() { _ = os.RemoveAll(dir) })
 }
 
-func openPostgres(ctx context.Context, separate bool) (*oracle.World, func(), error) {
+func openPostgres(ctx context.Context, s oracle.Setup) (*oracle.World, func(), error) {
 	server := os.Getenv(postgresEnv)
 	u, err := url.Parse(server)
 	if err != nil || server == "" {
@@ -91,7 +107,7 @@ func openPostgres(ctx context.Context, separate bool) (*oracle.World, func(), er
 	q.Set("search_path", schema)
 	q.Set("application_name", schema)
 	u.RawQuery = q.Encode()
-	return openWorld(ctx, separate, func() *bun.DB {
+	return openWorld(ctx, s, func() *bun.DB {
 		return bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(u.String()))), pgdialect.New())
 	}, func() {
 		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP SCHEMA "+schema+" CASCADE")
@@ -100,8 +116,9 @@ func openPostgres(ctx context.Context, separate bool) (*oracle.World, func(), er
 }
 
 // openWorld opens a World; done closes it, and removes what it was in.
-func openWorld(ctx context.Context, separate bool, open func() *bun.DB, remove func()) (*oracle.World, func(), error) {
-	w, err := oracle.Open(ctx, open, func(cfg *bunaudit.Config) { cfg.SeparateStatements = separate })
+func openWorld(ctx context.Context, s oracle.Setup, open func() *bun.DB, remove func()) (*oracle.World, func(), error) {
+	s.Open = open
+	w, err := oracle.Open(ctx, s)
 	if err != nil {
 		remove()
 		return nil, nil, err

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/uptrace/bun/driver/pgdriver"
 
+	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/oracle"
 )
 
@@ -45,8 +47,6 @@ type settings struct {
 	options oracle.Options
 	restart bool
 	kinds   bool
-
-	separate bool
 }
 
 func run() error {
@@ -60,24 +60,24 @@ func run() error {
 	flag.BoolVar(&s.options.Kill, "kill", true, "end connections from the server's side now and then")
 	flag.BoolVar(&s.restart, "restart", true, "restart the server in a tenth of the rounds, where it takes orders")
 	flag.BoolVar(&s.options.Interrupt, "interrupt", false, "cancel contexts on SQLite too, where its driver does not bear it")
-	flag.BoolVar(&s.separate, "separate", false, "record by separate statements on PostgreSQL too")
+	way := flag.String("way", "", "how PostgreSQL records: one, in one statement, separate, or both in turn")
 	flag.BoolVar(&s.kinds, "kinds", false, "print how often each kind of statement was run")
 	flag.Parse()
 
 	pgdriver.Logger = quiet{}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	backends, err := choose(*names)
+	backends, err := choose(*names, *way)
 	if err != nil {
 		return err
 	}
 	var total tally
 	for _, b := range backends {
-		fmt.Printf("soak: %s for %s from seed %d\n", b.name, s.length/time.Duration(len(backends)), s.seed)
+		fmt.Printf("soak: %s for %s from seed %d\n", b, s.length/time.Duration(len(backends)), s.seed)
 		one := s
 		one.length /= time.Duration(len(backends))
 		if err := one.soak(ctx, b, &total); err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
+			return fmt.Errorf("%s: %w", b, err)
 		}
 	}
 	fmt.Println(total)
@@ -93,7 +93,11 @@ type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-type tally struct{ statements, events, differences int }
+type tally struct {
+	statements, events, differences int
+
+	kinds map[string]oracle.Count
+}
 
 func (t tally) String() string {
 	return fmt.Sprintf("soak: %d statements, %d events, %d differences", t.statements, t.events, t.differences)
@@ -101,61 +105,89 @@ func (t tally) String() string {
 
 // soak runs rounds on one database, to the first difference.
 func (s settings) soak(ctx context.Context, b backend, total *tally) error {
-	w, done, err := b.open(ctx, s.separate)
-	if err != nil {
-		return err
-	}
-	defer done()
 	end, progress := time.Now().Add(s.length), time.Now().Add(10*time.Second)
-	for round := 0; (round == 0 || time.Now().Before(end)) && (s.rounds == 0 || round < s.rounds); round++ {
-		s.options.Seed, s.options.Control = s.seed+uint64(round), ""
-		if s.restart && s.options.Seed%10 == 0 {
-			s.options.Control = b.control
-		}
-		report, err := w.Round(ctx, s.options)
+	more := func(round int) bool {
+		return (round == 0 || time.Now().Before(end)) && (s.rounds == 0 || round < s.rounds)
+	}
+	for round := 0; more(round); {
+		w, done, err := b.open(ctx, oracle.Setup{
+			Seed:      s.seed + uint64(round),
+			Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements = b.separate },
+		})
 		if err != nil {
-			return fmt.Errorf("seed %d: %w", s.options.Seed, err)
+			return err
 		}
-		total.statements += report.Statements
-		total.events += report.Events
-		total.differences += len(report.Differences)
-		if len(report.Differences) > 0 {
-			explain(ctx, w, b, report)
-			return nil
+		for ; more(round) && w.Fits(s.seed+uint64(round)); round++ {
+			differs, err := s.round(ctx, w, b, s.seed+uint64(round), total)
+			if err != nil || differs {
+				done()
+				return err
+			}
+			if time.Now().After(progress) {
+				fmt.Printf("%s: %s, round %d\n", total, b, round+1)
+				progress = time.Now().Add(10 * time.Second)
+			}
 		}
-		if time.Now().After(progress) {
-			fmt.Printf("%s: %s, round %d\n", total, b.name, round+1)
-			progress = time.Now().Add(10 * time.Second)
-		}
+		total.add(w.Counts())
+		done()
 	}
 	if s.kinds {
-		printKinds(w)
+		total.printKinds()
 	}
 	return nil
 }
 
+// round runs one round, and reports whether the records differ.
+func (s settings) round(ctx context.Context, w *oracle.World, b backend, seed uint64, total *tally) (differs bool, err error) {
+	o := s.options
+	o.Seed = seed
+	if s.restart && seed%10 == 0 {
+		o.Control = b.control
+	}
+	report, err := w.Round(ctx, o)
+	if err != nil {
+		return false, fmt.Errorf("seed %d: %w", seed, err)
+	}
+	total.statements += report.Statements
+	total.events += report.Events
+	total.differences += len(report.Differences)
+	if len(report.Differences) == 0 {
+		return false, nil
+	}
+	explain(ctx, w, b, report)
+	return true, nil
+}
+
 // explain prints a difference, and the smallest program that shows it.
 func explain(ctx context.Context, w *oracle.World, b backend, report *oracle.Report) {
-	fmt.Printf("\n%s, seed %d:\n%s\n", b.name, report.Options.Seed, strings.Join(report.Differences, "\n"))
+	fmt.Printf("\n%s, seed %d:\n%s\n", b, report.Options.Seed, strings.Join(report.Differences, "\n"))
 	program, differences, ok := w.Shrink(ctx, report)
 	if ok {
 		fmt.Printf("\nThe smallest program that shows a difference, with one client:\n%s\n%s\n", program, strings.Join(differences, "\n"))
 	} else {
 		fmt.Printf("\nOne client alone does not show it; the blocks that the differences name:\n%s\n", report.Involved(w))
 	}
-	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t -interrupt=%t\n\n",
-		b.name, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill, report.Options.Interrupt)
+	way := "one"
+	if b.separate {
+		way = "separate"
+	}
+	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -way %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t -interrupt=%t\n\n",
+		b.name, way, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill, report.Options.Interrupt)
 }
 
-func printKinds(w *oracle.World) {
-	counts := w.Counts()
-	var names []string
-	for name := range counts {
-		names = append(names, name)
+func (t *tally) add(counts map[string]oracle.Count) {
+	if t.kinds == nil {
+		t.kinds = map[string]oracle.Count{}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		c := counts[name]
+	for name, c := range counts {
+		sum := t.kinds[name]
+		t.kinds[name] = oracle.Count{Run: sum.Run + c.Run, Done: sum.Done + c.Done, Refused: sum.Refused + c.Refused}
+	}
+}
+
+func (t *tally) printKinds() {
+	for _, name := range slices.Sorted(maps.Keys(t.kinds)) {
+		c := t.kinds[name]
 		fmt.Printf("%7d run, %7d done, %7d refused: %s\n", c.Run, c.Done, c.Refused, name)
 	}
 }
