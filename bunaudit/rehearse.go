@@ -3,6 +3,7 @@ package bunaudit
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -15,39 +16,45 @@ import (
 // rehearsed: run once to learn which rows it touches, and undone; those that
 // exist are then read under a lock; and it is run for good. A row that was read
 // is an update, any other an insert, unless the database says that it was there:
-// then somebody has inserted it in between, and the whole is tried again.
+// then somebody has inserted it in between, or the statement is another one each
+// time (random()). It is undone, those rows are read too, and it is run again.
 
-// maxRehearsals bounds how often a statement is tried. Each time another
-// transaction has to insert one of its rows between two round trips.
+// maxRehearsals bounds how often a statement is tried. Each time it comes to
+// rows that none of the times before did.
 const maxRehearsals = 20
 
 var errRaced = errors.New("it finds other rows each time it is tried, or other transactions keep changing them")
 
 func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
-	for try := range maxRehearsals {
-		before, err := c.rehearse(ctx)
-		if err != nil {
+	before := &images{byIdentity: map[string]image{}, asked: map[string]bool{}}
+	touched, err := c.rehearse(ctx)
+	for try := 0; err == nil && try < maxRehearsals; try++ {
+		if err := c.readMore(ctx, before, touched); err != nil {
 			return nil, err
 		}
 		if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
 			return nil, &statementError{err}
 		}
-		out, raced, err := c.perform(ctx, before, try > 0)
+		out, rows, err := c.perform(ctx, before, try > 0)
 		if err != nil {
 			return nil, err
 		}
-		if !raced {
+		if out != nil {
 			return out, c.release(ctx)
 		}
 		if err := c.undo(ctx); err != nil {
 			return nil, err
 		}
+		touched = rows
+	}
+	if err != nil {
+		return nil, err
 	}
 	return nil, c.notRecorded("", errRaced)
 }
 
-// rehearse reads the rows that the statement is going to find.
-func (c *capture) rehearse(ctx context.Context) (*images, error) {
+// rehearse runs the statement to learn which rows it touches, and undoes it.
+func (c *capture) rehearse(ctx context.Context) ([]located, error) {
 	if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
 		return nil, &statementError{err}
 	}
@@ -59,54 +66,57 @@ func (c *capture) rehearse(ctx context.Context) (*images, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.undo(ctx); err != nil {
-		return nil, err
-	}
-	ids := make([]identity, len(touched))
-	for i, row := range touched {
-		ids[i] = row.identity
-	}
-	m, err := c.read(ctx, c.selectByIdentity(ids))
-	if err != nil {
-		return nil, err
-	}
-	m.asked = make(map[string]bool, len(ids))
-	for _, id := range ids {
-		m.asked[id.mapKey()] = true
-	}
-	return m, nil
+	return touched, c.undo(ctx)
 }
 
-// perform runs the statement for good. It reports that it has raced where a row
-// was there before that was not read: because the database says so, or because
-// the rehearsal did not come to the row. A key that the database makes up at
-// random is another one each time, so count finds out whether as many rows are
-// new as look it.
-func (c *capture) perform(ctx context.Context, before *images, count bool) (out *outcome, raced bool, err error) {
+// readMore reads and locks those of the rows that were not read before.
+func (c *capture) readMore(ctx context.Context, before *images, touched []located) error {
+	var ids []identity
+	for _, row := range touched {
+		if key := row.identity.mapKey(); before.byIdentity[key] == nil {
+			ids = append(ids, row.identity)
+			before.asked[key] = true
+		}
+	}
+	more, err := c.read(ctx, c.selectByIdentity(ids))
+	if err != nil {
+		return err
+	}
+	maps.Copy(before.byIdentity, more.byIdentity)
+	return nil
+}
+
+// perform runs the statement for good. It returns no outcome but the rows that
+// it came to where one was there before that was not read: because the database
+// says so, or because no rehearsal came to the row. A key that the database makes
+// up at random is another one each time, so count finds out whether as many rows
+// are new as look it.
+func (c *capture) perform(ctx context.Context, before *images, count bool) (out *outcome, rows []located, err error) {
 	count = count && c.fate() == "" && c.stmt.Verb == sqltext.Insert
 	rowsBefore := 0
 	if count {
 		if rowsBefore, err = c.countRows(ctx); err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 	}
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
-	out, rows, err := c.split(returned)
+	out, rows, err = c.split(returned)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if c.readsFate() {
 		if err := c.readFates(ctx, rows); err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 	}
+	known := maps.Clone(before.byIdentity)
 	fresh, strange := 0, false
 	for _, row := range rows {
 		key := row.identity.mapKey()
-		old, found := before.byIdentity[key]
+		old, found := known[key]
 		if !found {
 			fresh++
 			strange = strange || !before.asked[key]
@@ -116,25 +126,25 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 			out.changes = append(out.changes, rowChange{old: row.image})
 			continue
 		case row.fate == rowInserted && found && c.stmt.Verb == sqltext.Insert:
-			return nil, false, c.notRecorded(sink.Insert, errSameKey)
+			return nil, nil, c.notRecorded(sink.Insert, errSameKey)
 		case row.fate == rowInserted: // a MERGE may have deleted one of that key before
 			old = nil
 		case !found && (row.fate == rowFound || c.stmt.Verb == sqltext.Update):
-			return nil, true, nil
+			return nil, rows, nil
 		}
 		out.changes = append(out.changes, rowChange{old: old, new: row.image})
-		before.byIdentity[key] = row.image // SQLite may come to a row again
+		known[key] = row.image // SQLite may come to a row again
 	}
 	if strange && c.fate() == "" {
 		if !count {
-			return nil, true, nil
+			return nil, rows, nil
 		}
 		after, err := c.countRows(ctx)
 		if err != nil || after-rowsBefore != fresh {
-			return nil, true, err
+			return nil, rows, err
 		}
 	}
-	return out, false, c.resultOf(ctx, out)
+	return out, rows, c.resultOf(ctx, out)
 }
 
 // readFates reads what became of the rows, where RETURNING could not say it.
