@@ -1,6 +1,9 @@
 package kafkasink
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // What can be wrong with a topic. Tell them by errors.Is.
 var (
@@ -28,3 +31,29 @@ var (
 	// Config.MaxBatchBytes. A relay then sends smaller ones, at a cost.
 	ErrMessageBytes = errors.New("the topic takes smaller batches than Config.MaxBatchBytes")
 )
+
+// isRefusedValue reports whether a database takes a row not for what is in it, so
+// that trying again can't help. It knows the drivers' errors without importing
+// them.
+func isRefusedValue(err error) bool {
+	var pgdriver interface{ Field(byte) string }
+	var pgx interface{ SQLState() string }
+	var code string
+	switch {
+	case errors.As(err, &pgdriver):
+		code = pgdriver.Field('C')
+	case errors.As(err, &pgx):
+		code = pgx.SQLState()
+	default:
+		for _, known := range []string{
+			"Error 1366", "Error 1406", "Error 3140", "Error 4025", // MySQL: incorrect value, too long, invalid JSON, constraint
+			"string or blob too big", // SQLite
+		} {
+			if strings.Contains(err.Error(), known) {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23") || strings.HasPrefix(code, "54")
+}

@@ -139,3 +139,27 @@ func (t Table) Insert(ctx context.Context, db *bun.DB, conn bun.IConn, batches [
 	}
 	return nil
 }
+
+// InsertNew is like Insert for events some of which may be in the table already:
+// those, told by their ID, it leaves alone. It returns how many were new.
+func (t Table) InsertNew(ctx context.Context, db *bun.DB, conn bun.IConn, batches [][]Row) (int64, error) {
+	var total int64
+	for i := range batches {
+		q := db.NewInsert().Conn(conn).Model(&batches[i]).ModelTableExpr("?", t.Expr()).ExcludeColumn("seq")
+		if db.Dialect().Name() == dialect.MySQL {
+			q.On("DUPLICATE KEY UPDATE").Set("? = ?", bun.Ident("id"), bun.Ident("id")) // IGNORE would let more pass
+		} else {
+			q.On("CONFLICT (id) DO NOTHING")
+		}
+		res, err := q.Exec(ctx)
+		if err != nil {
+			return total, err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}

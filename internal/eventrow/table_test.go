@@ -224,3 +224,26 @@ func TestRowsAreFoundByKeyAndTime(t *testing.T) {
 		assert.EqualValues(t, 6, n)
 	})
 }
+
+func TestInsertNewLeavesTheOldAlone(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		table := eventrow.Table{Name: "log"}
+		create(t, db, table)
+		want := events(5)
+		for _, step := range []struct{ to, fresh int }{{2, 2}, {2, 0}, {5, 3}} {
+			batches, err := eventrow.Encode(events(step.to))
+			require.NoError(t, err)
+			n, err := table.InsertNew(t.Context(), db.DB, db.DB, batches)
+			require.NoError(t, err)
+			assert.EqualValues(t, step.fresh, n)
+		}
+		other := events(1)
+		other[0].Reason = "another"
+		batches, err := eventrow.Encode(other)
+		require.NoError(t, err)
+		n, err := table.InsertNew(t.Context(), db.DB, db.DB, batches)
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		assert.Equal(t, want, read(t, db, table))
+	})
+}

@@ -59,7 +59,7 @@ func Topic(t testing.TB, partitions int, settings ...string) string {
 	return name
 }
 
-// Create creates a topic.
+// Create creates a topic, and returns when it can be used.
 func Create(t testing.TB, broker, name string, partitions int, settings ...string) {
 	t.Helper()
 	config := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
@@ -75,6 +75,18 @@ func Create(t testing.TB, broker, name string, partitions int, settings ...strin
 	}
 	if err != nil {
 		t.Fatalf("testkafka: create topic: %v", err)
+	}
+	for p := range partitions { // a broker takes a moment to lead them
+		for {
+			_, err := readPartition(ctx, Client(t, broker), name, p)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("testkafka: partition %d of the new topic: %v", p, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 
