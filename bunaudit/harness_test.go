@@ -36,6 +36,18 @@ const separately = "separately"
 func everyWay(t *testing.T, body func(t *testing.T, db *testdb.DB)) {
 	t.Helper()
 	testdb.Run(t, body)
+	onPostgresSeparately(t, body)
+}
+
+// onPostgres runs body on PostgreSQL, in both ways of recording.
+func onPostgres(t *testing.T, body func(t *testing.T, db *testdb.DB)) {
+	t.Helper()
+	t.Run(testdb.Postgres, func(t *testing.T) { body(t, testdb.New(t, testdb.Postgres)) })
+	onPostgresSeparately(t, body)
+}
+
+func onPostgresSeparately(t *testing.T, body func(t *testing.T, db *testdb.DB)) {
+	t.Helper()
 	t.Run(testdb.Postgres+", "+separately, func(t *testing.T) {
 		db := testdb.New(t, testdb.Postgres)
 		db.Variant = separately

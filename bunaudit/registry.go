@@ -143,13 +143,14 @@ func (r *registry) isNamed(p *plan, n sqltext.Name) bool {
 }
 
 // mentioned returns the plans of the audited models whose table's name is in
-// the text, anywhere.
+// the text, anywhere, or may be: PostgreSQL's U&"…" spells it in code points.
 func (r *registry) mentioned(text string) []*plan {
 	r.rebuild()
 	lower := strings.ToLower(text)
+	spelt := r.lexical == sqltext.PostgreSQL && strings.Contains(lower, `u&"`)
 	var found []*plan
 	for name, plans := range r.known.Load().names {
-		if !strings.Contains(lower, name) {
+		if !spelt && !strings.Contains(lower, name) {
 			continue
 		}
 		for _, p := range plans {

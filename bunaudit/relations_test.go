@@ -80,57 +80,59 @@ func (a *audited) execute(t *testing.T, statements string) {
 }
 
 func TestAPartitionedTable(t *testing.T) {
-	db := testdb.New(t, testdb.Postgres)
-	a := newAudited(t, db, bunaudit.Config{})
-	a.execute(t, `CREATE TABLE parcels (id bigint, region text, n int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{})
+		a.execute(t, `CREATE TABLE parcels (id bigint, region text, n int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
 CREATE TABLE parcels_eu PARTITION OF parcels FOR VALUES IN ('eu');
 CREATE TABLE parcels_us PARTITION OF parcels FOR VALUES IN ('us')`)
-	upsert := func(rows ...Parcel) func(context.Context, runner) error {
-		return func(ctx context.Context, db runner) error {
-			return exec(db.NewInsert().Model(&rows).On("CONFLICT (id, region) DO UPDATE").Set("n = EXCLUDED.n").Exec(ctx))
+		upsert := func(rows ...Parcel) func(context.Context, runner) error {
+			return func(ctx context.Context, db runner) error {
+				return exec(db.NewInsert().Model(&rows).On("CONFLICT (id, region) DO UPDATE").Set("n = EXCLUDED.n").Exec(ctx))
+			}
 		}
-	}
-	tell(t, a, []told{
-		{"insert into two partitions", func(ctx context.Context, db runner) error {
-			return exec(db.NewInsert().Model(&[]Parcel{{ID: 1, Region: "eu", N: 1}, {ID: 2, Region: "us", N: 2}}).Exec(ctx))
-		}, []string{`insert parcels {"id":1,"region":"eu"}: n -> 1`, `insert parcels {"id":2,"region":"us"}: n -> 2`}, ""},
-		{"move a row to another partition", func(ctx context.Context, db runner) error {
-			return exec(db.NewUpdate().Model((*Parcel)(nil)).Set("region = 'us'").Where("id = 1").Exec(ctx))
-		}, []string{`update parcels {"id":1,"region":"us"} was {"id":1,"region":"eu"}: region "eu" -> "us"`}, ""},
-		{"move many rows and change them", func(ctx context.Context, db runner) error {
-			return exec(db.NewUpdate().Model((*Parcel)(nil)).Set("region = 'eu', n = n + 10").Where("TRUE").Exec(ctx))
-		}, []string{
-			`update parcels {"id":1,"region":"eu"} was {"id":1,"region":"us"}: n 1 -> 11, region "us" -> "eu"`,
-			`update parcels {"id":2,"region":"eu"} was {"id":2,"region":"us"}: n 2 -> 12, region "us" -> "eu"`,
-		}, ""},
-		{"update by a join", func(ctx context.Context, db runner) error {
-			return exec(db.NewUpdate().Model((*Parcel)(nil)).TableExpr("(SELECT 2 AS id) AS p").Set("n = n + 1").Where("p.id = parcel.id").Exec(ctx))
-		}, []string{`update parcels {"id":2,"region":"eu"}: n 12 -> 13`}, ""},
-		{"upsert that finds, inserts, and changes nothing",
-			upsert(Parcel{ID: 1, Region: "eu", N: 5}, Parcel{ID: 1, Region: "us", N: 6}, Parcel{ID: 2, Region: "eu", N: 13}),
-			[]string{`update parcels {"id":1,"region":"eu"}: n 11 -> 5`, `insert parcels {"id":1,"region":"us"}: n -> 6`}, ""},
-		{"delete across partitions", func(ctx context.Context, db runner) error {
-			return exec(db.NewDelete().Model((*Parcel)(nil)).Where("id = 1").Exec(ctx))
-		}, []string{`delete parcels {"id":1,"region":"eu"}: n 5`, `delete parcels {"id":1,"region":"us"}: n 6`}, ""},
-		{"truncate", func(ctx context.Context, db runner) error {
-			return exec(db.NewTruncateTable().Model((*Parcel)(nil)).Exec(ctx))
-		}, []string{`truncate parcels null`}, ""},
-	})
-	a.execute(t, "DELETE FROM audit_events")
-	requireChainOfUpserts(t, a, func(ctx context.Context, i int) error {
-		return exec(a.NewInsert().Model(&Parcel{ID: int64(i % 3), Region: "us", N: 1}).On("CONFLICT (id, region) DO UPDATE").
-			Set("n = parcel.n + 1").Exec(ctx))
+		tell(t, a, []told{
+			{"insert into two partitions", func(ctx context.Context, db runner) error {
+				return exec(db.NewInsert().Model(&[]Parcel{{ID: 1, Region: "eu", N: 1}, {ID: 2, Region: "us", N: 2}}).Exec(ctx))
+			}, []string{`insert parcels {"id":1,"region":"eu"}: n -> 1`, `insert parcels {"id":2,"region":"us"}: n -> 2`}, ""},
+			{"move a row to another partition", func(ctx context.Context, db runner) error {
+				return exec(db.NewUpdate().Model((*Parcel)(nil)).Set("region = 'us'").Where("id = 1").Exec(ctx))
+			}, []string{`update parcels {"id":1,"region":"us"} was {"id":1,"region":"eu"}: region "eu" -> "us"`}, ""},
+			{"move many rows and change them", func(ctx context.Context, db runner) error {
+				return exec(db.NewUpdate().Model((*Parcel)(nil)).Set("region = 'eu', n = n + 10").Where("TRUE").Exec(ctx))
+			}, []string{
+				`update parcels {"id":1,"region":"eu"} was {"id":1,"region":"us"}: n 1 -> 11, region "us" -> "eu"`,
+				`update parcels {"id":2,"region":"eu"} was {"id":2,"region":"us"}: n 2 -> 12, region "us" -> "eu"`,
+			}, ""},
+			{"update by a join", func(ctx context.Context, db runner) error {
+				return exec(db.NewUpdate().Model((*Parcel)(nil)).TableExpr("(SELECT 2 AS id) AS p").Set("n = n + 1").Where("p.id = parcel.id").Exec(ctx))
+			}, []string{`update parcels {"id":2,"region":"eu"}: n 12 -> 13`}, ""},
+			{"upsert that finds, inserts, and changes nothing",
+				upsert(Parcel{ID: 1, Region: "eu", N: 5}, Parcel{ID: 1, Region: "us", N: 6}, Parcel{ID: 2, Region: "eu", N: 13}),
+				[]string{`update parcels {"id":1,"region":"eu"}: n 11 -> 5`, `insert parcels {"id":1,"region":"us"}: n -> 6`}, ""},
+			{"delete across partitions", func(ctx context.Context, db runner) error {
+				return exec(db.NewDelete().Model((*Parcel)(nil)).Where("id = 1").Exec(ctx))
+			}, []string{`delete parcels {"id":1,"region":"eu"}: n 5`, `delete parcels {"id":1,"region":"us"}: n 6`}, ""},
+			{"truncate", func(ctx context.Context, db runner) error {
+				return exec(db.NewTruncateTable().Model((*Parcel)(nil)).Exec(ctx))
+			}, []string{`truncate parcels null`}, ""},
+		})
+		a.execute(t, "DELETE FROM audit_events")
+		requireChainOfUpserts(t, a, func(ctx context.Context, i int) error {
+			return exec(a.NewInsert().Model(&Parcel{ID: int64(i % 3), Region: "us", N: 1}).On("CONFLICT (id, region) DO UPDATE").
+				Set("n = parcel.n + 1").Exec(ctx))
+		})
 	})
 }
 
 // Of a model whose table has no rows of its own, what can't be told of
 // them is refused with a reason, not with the database's word on a system column.
 func TestAView(t *testing.T) {
-	db := testdb.New(t, testdb.Postgres)
-	a := newAudited(t, db, bunaudit.Config{})
-	a.execute(t, `CREATE TABLE all_items (id bigint PRIMARY KEY, name text, hidden bool NOT NULL DEFAULT false);
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{})
+		a.execute(t, `CREATE TABLE all_items (id bigint PRIMARY KEY, name text, hidden bool NOT NULL DEFAULT false);
 CREATE VIEW items AS SELECT id, name FROM all_items WHERE NOT hidden`)
-	tell(t, a, itemStatements("a view or a foreign table"))
+		tell(t, a, itemStatements("a view or a foreign table"))
+	})
 }
 
 func TestAViewOfSQLite(t *testing.T) {
@@ -151,24 +153,25 @@ CREATE TRIGGER remove INSTEAD OF DELETE ON items BEGIN DELETE FROM all_items WHE
 }
 
 func TestAForeignTable(t *testing.T) {
-	db := testdb.New(t, testdb.Postgres)
-	a := newAudited(t, db, bunaudit.Config{})
-	if _, err := db.ExecContext(t.Context(), "CREATE EXTENSION IF NOT EXISTS postgres_fdw"); err != nil {
-		t.Skip("the server has no postgres_fdw: ", err)
-	}
-	u, err := url.Parse(db.DSN)
-	require.NoError(t, err)
-	password, _ := u.User.Password()
-	a.execute(t, strings.NewReplacer("$schema", db.Schema, "$host", u.Hostname(), "$port", u.Port(), "$user", u.User.Username(),
-		"$password", password, "$database", strings.TrimPrefix(u.Path, "/")).Replace(`CREATE TABLE all_items (id bigint PRIMARY KEY, name text);
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{})
+		if _, err := db.ExecContext(t.Context(), "CREATE EXTENSION IF NOT EXISTS postgres_fdw"); err != nil {
+			t.Skip("the server has no postgres_fdw: ", err)
+		}
+		u, err := url.Parse(db.DSN)
+		require.NoError(t, err)
+		password, _ := u.User.Password()
+		a.execute(t, strings.NewReplacer("$schema", db.Schema, "$host", u.Hostname(), "$port", u.Port(), "$user", u.User.Username(),
+			"$password", password, "$database", strings.TrimPrefix(u.Path, "/")).Replace(`CREATE TABLE all_items (id bigint PRIMARY KEY, name text);
 CREATE SERVER $schema FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname '$database');
 CREATE USER MAPPING FOR CURRENT_USER SERVER $schema OPTIONS (user '$user', password '$password');
 CREATE FOREIGN TABLE items (id bigint, name text) SERVER $schema OPTIONS (schema_name '$schema', table_name 'all_items')`))
-	t.Cleanup(func() {
-		_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SERVER "+db.Schema+" CASCADE")
-		require.NoError(t, err)
+		t.Cleanup(func() {
+			_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SERVER "+db.Schema+" CASCADE")
+			require.NoError(t, err)
+		})
+		tell(t, a, itemStatements("a view or a foreign table"))
 	})
-	tell(t, a, itemStatements("a view or a foreign table"))
 }
 
 // itemStatements are one of each kind; an upsert is refused with this reason.

@@ -33,53 +33,55 @@ func TestTruncateIsRecordedForTheTable(t *testing.T) {
 
 // Each audited table that a TRUNCATE empties has an event, be it named or not.
 func TestTruncateOfSeveralTables(t *testing.T) {
-	db := testdb.New(t, testdb.Postgres)
-	other := db.NewSchema(t)
-	models := []any{(*Stock)(nil), (*Line)(nil), (*Customer)(nil)}
-	a := newAudited(t, db, bunaudit.Config{Models: models}, append(models, (*Ledger)(nil))...)
-	a.execute(t, "CREATE SCHEMA "+other+"; CREATE TABLE "+other+".stock (id bigint PRIMARY KEY, sku text, n int)")
-	truncate := func(build func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery) func(context.Context, runner) error {
-		return func(ctx context.Context, db runner) error { return exec(build(db.NewTruncateTable()).Exec(ctx)) }
-	}
-	tell(t, a, []told{
-		{"several", raw("TRUNCATE stock, only lines RESTART IDENTITY"), []string{"truncate stock null", "truncate lines null"}, ""},
-		{"behind one that is not audited", raw("truncate table ledgers, stock"), []string{"truncate stock null"}, ""},
-		{"none that is audited", raw("TRUNCATE ledgers"), nil, ""},
-		{"by its schema", raw("TRUNCATE ?.stock", bun.Ident(db.Schema)), []string{"truncate stock null"}, ""},
-		{"of another schema", raw("TRUNCATE ?.stock", bun.Ident(other)), []string{"truncate " + other + ".stock null"}, ""},
-		{"built, with a table more", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
-			return q.Model((*Stock)(nil)).TableExpr("lines")
-		}), []string{"truncate stock null", "truncate lines null"}, ""},
-		{"CASCADE to nothing", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
-			return q.Model((*Stock)(nil)).Cascade()
-		}), []string{"truncate stock null"}, ""},
-	})
-	a.execute(t, `ALTER TABLE lines ADD COLUMN stock_id bigint REFERENCES stock (id);
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		other := db.NewSchema(t)
+		models := []any{(*Stock)(nil), (*Line)(nil), (*Customer)(nil)}
+		a := newAudited(t, db, bunaudit.Config{Models: models}, append(models, (*Ledger)(nil))...)
+		a.execute(t, "CREATE SCHEMA "+other+"; CREATE TABLE "+other+".stock (id bigint PRIMARY KEY, sku text, n int)")
+		truncate := func(build func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery) func(context.Context, runner) error {
+			return func(ctx context.Context, db runner) error { return exec(build(db.NewTruncateTable()).Exec(ctx)) }
+		}
+		tell(t, a, []told{
+			{"several", raw("TRUNCATE stock, only lines RESTART IDENTITY"), []string{"truncate stock null", "truncate lines null"}, ""},
+			{"behind one that is not audited", raw("truncate table ledgers, stock"), []string{"truncate stock null"}, ""},
+			{"none that is audited", raw("TRUNCATE ledgers"), nil, ""},
+			{"by its schema", raw("TRUNCATE ?.stock", bun.Ident(db.Schema)), []string{"truncate stock null"}, ""},
+			{"of another schema", raw("TRUNCATE ?.stock", bun.Ident(other)), []string{"truncate " + other + ".stock null"}, ""},
+			{"built, with a table more", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
+				return q.Model((*Stock)(nil)).TableExpr("lines")
+			}), []string{"truncate stock null", "truncate lines null"}, ""},
+			{"CASCADE to nothing", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
+				return q.Model((*Stock)(nil)).Cascade()
+			}), []string{"truncate stock null"}, ""},
+		})
+		a.execute(t, `ALTER TABLE lines ADD COLUMN stock_id bigint REFERENCES stock (id);
 ALTER TABLE ledgers ADD COLUMN line text, ADD COLUMN n int, ADD FOREIGN KEY (line, n) REFERENCES lines (bill, n);
 ALTER TABLE customers ADD COLUMN ledger_id bigint REFERENCES ledgers (id)`)
-	a.execute(t, "DELETE FROM audit_events")
-	tell(t, a, []told{
-		{"CASCADE, by way of one that is not audited", raw("TRUNCATE stock CASCADE"),
-			[]string{"truncate stock null", "truncate lines null", "truncate customers null"}, ""},
-		{"CASCADE of one that is not audited, which passes", raw("TRUNCATE ledgers CASCADE"), nil, ""},
+		a.execute(t, "DELETE FROM audit_events")
+		tell(t, a, []told{
+			{"CASCADE, by way of one that is not audited", raw("TRUNCATE stock CASCADE"),
+				[]string{"truncate stock null", "truncate lines null", "truncate customers null"}, ""},
+			{"CASCADE of one that is not audited, which passes", raw("TRUNCATE ledgers CASCADE"), nil, ""},
+		})
 	})
 }
 
 // In the catalogue a truncated table is another row. A transaction with a
 // snapshot sees the one from before as well, where others have truncated it too.
 func TestTruncateInATransactionWithASnapshot(t *testing.T) {
-	db := testdb.New(t, testdb.Postgres)
-	ctx := t.Context()
-	a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
-	err := a.RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead}, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := tx.ExecContext(ctx, "SELECT count(*) FROM audit_events"); err != nil { // takes the snapshot
-			return err
-		}
-		if _, err := a.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx); err != nil {
-			return err
-		}
-		return exec(tx.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx))
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		ctx := t.Context()
+		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+		err := a.RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead}, func(ctx context.Context, tx bun.Tx) error {
+			if _, err := tx.ExecContext(ctx, "SELECT count(*) FROM audit_events"); err != nil { // takes the snapshot
+				return err
+			}
+			if _, err := a.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx); err != nil {
+				return err
+			}
+			return exec(tx.NewTruncateTable().Model((*Stock)(nil)).Exec(ctx))
+		})
+		require.NoError(t, err)
+		require.Equal(t, []string{"truncate stock null", "truncate stock null"}, a.story(t))
 	})
-	require.NoError(t, err)
-	require.Equal(t, []string{"truncate stock null", "truncate stock null"}, a.story(t))
 }
