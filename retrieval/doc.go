@@ -26,6 +26,10 @@
 // is different about it at two moments. What history doesn't tell they say, see
 // [ErrIncomplete] and [Row].
 //
+// [Query.Baseline] puts the rows on record that are older than the audit, and
+// [Query.Verify] finds those that were changed behind the hook's back: on
+// PostgreSQL and SQLite, where the table of events is in the audited database.
+//
 // Every condition narrows the result; of the values of one condition any will
 // do. A mistake in a query, such as a key of the wrong shape, is reported by the
 // method that runs it.

@@ -55,7 +55,13 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 			}
 		}
 	}
-	return spans, nil
+	// A row that went back and forth has come by the same spans from both sides.
+	seen := map[span]bool{}
+	return slices.DeleteFunc(spans, func(s span) bool {
+		again := seen[s] || asked[s.key] && !s.whole()
+		seen[s] = true
+		return again
+	}), nil
 }
 
 // move is an event that changed a key.

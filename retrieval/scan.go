@@ -2,6 +2,7 @@ package retrieval
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -27,7 +28,12 @@ type keyedRow struct {
 // scan calls fn with the events of the whole table, key by key, those of a key
 // in their order. An event that changed a key comes under both. It holds one
 // page at a time.
+// Events that are written meanwhile are left out, so that it ends.
 func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found) error) error {
+	var end sql.NullInt64
+	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &end); err != nil {
+		return fmt.Errorf("retrieval: read events: %w", err)
+	}
 	var last keyedRow
 	for {
 		if err := ctx.Err(); err != nil {
@@ -35,8 +41,8 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 		}
 		var rows []keyedRow
 		sel := q.db.NewSelect().
-			With("new_keys", q.scanBranch("key", last)).
-			With("old_keys", q.scanBranch("old_key", last)).
+			With("new_keys", q.scanBranch("key", last, end.Int64)).
+			With("old_keys", q.scanBranch("old_key", last, end.Int64)).
 			TableExpr("(SELECT * FROM new_keys UNION ALL SELECT * FROM old_keys) AS e").
 			OrderExpr("under_key, seq")
 		if err := set(sel.Limit, scanSize).Scan(ctx, &rows); err != nil {
@@ -59,11 +65,12 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 }
 
 // scanBranch selects a page of the events that have a key in one of the columns.
-func (q *query) scanBranch(column string, last keyedRow) *bun.SelectQuery {
+func (q *query) scanBranch(column string, last keyedRow, end int64) *bun.SelectQuery {
 	key := bun.Ident(column)
 	sel := q.from(nil).ColumnExpr("e.? AS under_key", key).ColumnExpr("e.*").
 		Where("e.table_name = ?", q.table).
 		Where("e.? IS NOT NULL", key).
+		Where("e.seq <= ?", end).
 		OrderExpr("e.?, e.seq", key)
 	if last.Seq != 0 {
 		sel = sel.Where("e.? >= ? AND (e.? > ? OR e.seq > ?)", key, last.Under, key, last.Under, last.Seq)
@@ -122,19 +129,25 @@ type keyFold struct {
 	disordered bool   // and one that isn't after it: the clocks differed
 }
 
+// readKey returns the canonical text of a key that was read, and the one with the
+// names of columns that the key has where it is stored.
+func (q *query) readKey(raw eventrow.JSON) (key, stored string, err error) {
+	var named sink.Values
+	if err := json.Unmarshal(raw, &named); err != nil {
+		return "", "", fmt.Errorf("retrieval: read key: %w", err)
+	}
+	if stored, err = canonicalKey(named); err != nil {
+		return "", "", err
+	}
+	key, err = canonicalKey(currentKey(q.model, named))
+	return key, stored, err
+}
+
 // newKeyFold begins with a key as it is stored. Where a column of the key had
 // other names, the key comes once for each: it is replayed as a whole for the
 // latest name, and the result is nil for the others.
 func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Time, wholes []found) (*keyFold, error) {
-	var named sink.Values
-	if err := json.Unmarshal(stored, &named); err != nil {
-		return nil, fmt.Errorf("retrieval: read key: %w", err)
-	}
-	text, err := canonicalKey(named)
-	if err != nil {
-		return nil, err
-	}
-	key, err := canonicalKey(currentKey(q.model, named))
+	key, text, err := q.readKey(stored)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,289 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// Table says how to read the rows of a model's table. It is immutable.
+type Table struct {
+	Model *model.Model
+
+	columns  []column // the key, the tracked columns, the soft-delete column
+	identity []column // of Model.Identity, for the order
+	soft     int      // in columns, or -1
+}
+
+// column is an expression to select, and what becomes of its value.
+type column struct {
+	field *schema.Field
+	expr  string
+	json  func(any) (json.RawMessage, error)
+}
+
+// Row is a row as it is.
+type Row struct {
+	Key     sink.Values
+	Values  sink.Values // of the tracked columns, without the key
+	Deleted bool        // marked as deleted
+
+	place []any
+}
+
+// Load finds out how to read the table of m.
+func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
+	newColumn, err := maker(ctx, db, m)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s: %w", m.Table, err)
+	}
+	t := &Table{Model: m, soft: -1}
+	at := map[*schema.Field]int{}
+	add := func(f *schema.Field) error {
+		if _, ok := at[f]; ok {
+			return nil
+		}
+		c, err := newColumn(f)
+		if err != nil {
+			return err
+		}
+		at[f] = len(t.columns)
+		t.columns = append(t.columns, c)
+		return nil
+	}
+	fields := append([]*schema.Field(nil), m.Key...)
+	for _, c := range m.Columns {
+		fields = append(fields, c.Field)
+	}
+	if f := m.Bun.SoftDeleteField; f != nil {
+		fields = append(fields, f)
+	}
+	for _, f := range fields {
+		if err := add(f); err != nil {
+			return nil, err
+		}
+	}
+	if f := m.Bun.SoftDeleteField; f != nil {
+		t.soft = at[f]
+	}
+	for _, f := range m.Identity {
+		c, err := newColumn(f)
+		if err != nil {
+			return nil, err
+		}
+		if db.Dialect().Name() == dialect.PG {
+			c.expr = "t." + string(f.SQLName) + "::text"
+		}
+		t.identity = append(t.identity, c)
+	}
+	return t, nil
+}
+
+// maker returns what makes columns, by what the database knows of types.
+func maker(ctx context.Context, db bun.IDB, m *model.Model) (func(*schema.Field) (column, error), error) {
+	switch d := db.Dialect().Name(); d {
+	case dialect.PG:
+		types, err := value.LoadPostgresTypes(ctx, db, string(m.Bun.SQLName))
+		if err != nil {
+			return nil, err
+		}
+		return func(f *schema.Field) (column, error) {
+			typ, ok := types[f.Name]
+			if !ok {
+				return column{}, missing(m, f)
+			}
+			expr := string(value.AppendPostgresExpr(nil, typ, "t."+string(f.SQLName))) + "::text"
+			return column{f, expr, compact}, nil
+		}, nil
+	case dialect.SQLite:
+		return func(f *schema.Field) (column, error) {
+			kind := value.KindOf(f)
+			// An expression has no declared type that a driver could convert to.
+			return column{f, "+t." + string(f.SQLName), func(v any) (json.RawMessage, error) { return value.Encode(kind, v) }}, nil
+		}, nil
+	default:
+		return nil, fmt.Errorf("the dialect %s is not supported", d)
+	}
+}
+
+func missing(m *model.Model, f *schema.Field) error {
+	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", m.Table, f.SQLName, f.GoName)
+}
+
+// compact takes away the spaces that the database puts into JSON.
+func compact(v any) (json.RawMessage, error) {
+	var text []byte
+	switch v := v.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return nil, fmt.Errorf("the driver delivered a %T for JSON", v)
+	}
+	out, ok := value.AppendJSON(nil, text)
+	if !ok {
+		return nil, errors.New("the database delivered no JSON")
+	}
+	return out, nil
+}
+
+// Select returns a query for rows of the table, as t, that [Table.Scan] reads.
+func (t *Table) Select(db bun.IDB) *bun.SelectQuery {
+	sel := db.NewSelect().TableExpr("? AS t", bun.Safe(t.Model.Bun.SQLName))
+	for _, c := range t.identity {
+		sel = sel.ColumnExpr("?", bun.Safe(c.expr))
+	}
+	for _, c := range t.columns {
+		sel = sel.ColumnExpr("?", bun.Safe(c.expr))
+	}
+	return sel
+}
+
+// Scan runs a query made by [Table.Select].
+func (t *Table) Scan(ctx context.Context, sel *bun.SelectQuery) ([]Row, error) {
+	rows, err := sel.Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Row
+	for rows.Next() {
+		values := make([]any, len(t.identity)+len(t.columns))
+		dest := make([]any, len(values))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return nil, err
+		}
+		row, err := t.row(values)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+	return out, rows.Err()
+}
+
+func (t *Table) row(values []any) (Row, error) {
+	row := Row{Key: sink.Values{}, Values: sink.Values{}, place: values[:len(t.identity)]}
+	values = values[len(t.identity):]
+	for i, c := range t.columns {
+		raw, err := c.json(values[i])
+		if err != nil {
+			return Row{}, fmt.Errorf("column %s: %w", c.field.Name, err)
+		}
+		if i == t.soft {
+			row.Deleted = isSet(raw)
+		}
+		switch {
+		case i < len(t.Model.Key):
+			row.Key[c.field.Name] = raw
+		case i < len(t.Model.Key)+len(t.Model.Columns):
+			row.Values[c.field.Name] = raw
+		}
+	}
+	return row, nil
+}
+
+// isSet reports whether a soft-delete mark says that the row is deleted: Bun
+// takes NULL, or the zero value where the column isn't nullable, for a row that
+// is there.
+func isSet(raw json.RawMessage) bool {
+	switch string(raw) {
+	case `null`, `0`, `false`, `""`,
+		`"0001-01-01T00:00:00.000000Z"`, `"0001-01-01T00:00:00.000000"`, `"0001-01-01"`:
+		return false
+	}
+	return true
+}
+
+// Page returns up to n rows in the order of their identity, those after the row
+// after, which is nil for the first page.
+func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row, error) {
+	sel := t.Select(db)
+	for _, c := range t.identity {
+		sel = sel.OrderExpr("t.?", bun.Safe(c.field.SQLName))
+	}
+	if after != nil {
+		// (a, b) > (1, 2), in the form that every database has an index for.
+		sel = sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+			for i := range t.identity {
+				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+					for j, c := range t.identity[:i] {
+						sel = sel.Where("t.? = ?", bun.Safe(c.field.SQLName), after.place[j])
+					}
+					return sel.Where("t.? > ?", bun.Safe(t.identity[i].field.SQLName), after.place[i])
+				})
+			}
+			return sel
+		}).Where("t.? >= ?", bun.Safe(t.identity[0].field.SQLName), after.place[0])
+	}
+	return t.Scan(ctx, limit(sel.Limit, n))
+}
+
+// limit calls Limit, whose argument is an int in some versions of Bun and an
+// int64 in others.
+func limit[N int | int64](method func(N) *bun.SelectQuery, n int) *bun.SelectQuery {
+	return method(N(n))
+}
+
+// ByKeys returns those of the rows with the keys that are there. What suffix
+// says, such as FOR UPDATE, comes at the end of the query.
+func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	sel := t.Select(db)
+	if len(t.Model.Key) == 1 {
+		f := t.Model.Key[0]
+		args := make([]any, 0, len(keys))
+		for _, key := range keys {
+			arg, err := value.Arg(f, key[f.Name])
+			if err != nil {
+				continue // a key that the column can't have: no row has it
+			}
+			args = append(args, arg)
+		}
+		if len(args) == 0 {
+			return nil, nil
+		}
+		sel = sel.Where("t.? IN (?)", bun.Safe(f.SQLName), bun.In(args))
+	} else {
+		sel = sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+			sel = sel.Where("1 = 0")
+			for _, key := range keys {
+				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+					return t.WhereKey(sel, key)
+				})
+			}
+			return sel
+		})
+	}
+	if suffix != "" {
+		sel = sel.For(suffix)
+	}
+	return t.Scan(ctx, sel)
+}
+
+// WhereKey keeps the row t with the key.
+func (t *Table) WhereKey(sel *bun.SelectQuery, key sink.Values) *bun.SelectQuery {
+	for _, f := range t.Model.Key {
+		arg, err := value.Arg(f, key[f.Name])
+		if err != nil {
+			return sel.Where("1 = 0")
+		}
+		sel = sel.Where("t.? = ?", bun.Safe(f.SQLName), arg)
+	}
+	return sel
+}

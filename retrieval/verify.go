@@ -1,0 +1,368 @@
+package retrieval
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"github.com/sqlaudit/bun/internal/live"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// VerifyOptions say how [Query.Verify] works. The zero value is good for any
+// model.
+type VerifyOptions struct {
+	// HashKey is the hook's, for columns tagged audit:hash. Without it they are
+	// not compared.
+	HashKey []byte
+
+	// Progress is called now and then. Nil: nobody is told.
+	Progress func(Progress)
+}
+
+// Progress is how far a long work is.
+type Progress struct {
+	// Rows is how many rows have been done.
+	Rows int64
+}
+
+// A Finding is a row of which history and table say different things: somebody
+// has changed it behind the hook's back, or before it was audited.
+type Finding struct {
+	Kind FindingKind
+	Key  sink.Values
+
+	// Fields are the columns that differ, of the kind Differs: Old is what
+	// history says, New what the table has. A masked column has no values.
+	Fields []FieldDiff
+
+	// Last is the last event of the row that is on record, or the zero Event.
+	Last sink.Event
+}
+
+// FindingKind is what is wrong with a row.
+type FindingKind string
+
+const (
+	// Differs is a row whose values are others than its history says.
+	Differs FindingKind = "differs"
+
+	// Unknown is a row of the table that history doesn't know, or says to be no
+	// more. Baseline records it.
+	Unknown FindingKind = "unknown"
+
+	// Missing is a row that the table doesn't have, though it was never deleted,
+	// as history says.
+	Missing FindingKind = "missing"
+)
+
+// String returns the finding for people to read, in several lines where fields
+// differ. It shows values of the row.
+func (f Finding) String() string {
+	key, _ := canonicalKey(f.Key)
+	return fmt.Sprintf("%s %s\n%s", f.Kind, key, Diff{Was: true, Is: true, Fields: f.Fields})
+}
+
+// Verify replays the history of the model and compares it with its table, which
+// has to be in the same database. It gives every row in which they differ; what
+// it gives nothing of is as history says. Keys narrow it down to some rows; other
+// conditions can't be. The sequence ends after an error, which comes with the
+// zero Finding.
+//
+// Masked columns can be compared with a hash key or not at all, and of a row
+// that history knows in part only that part is compared.
+//
+// It reads the whole history of the table and the whole table, a page at a time,
+// and locks nothing. Rows that change meanwhile are no findings: what looks like
+// one is looked at again, row and history in one snapshot.
+func (q *Query[M]) Verify(ctx context.Context, v VerifyOptions) iter.Seq2[Finding, error] {
+	return func(yield func(Finding, error) bool) {
+		err := q.verify(ctx, v, func(f Finding) error {
+			if !yield(f, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(Finding{}, err)
+		}
+	}
+}
+
+// verifier compares rows.
+type verifier struct {
+	*query
+	VerifyOptions
+	table  *live.Table
+	wholes []found
+	yield  func(Finding) error
+	rows   int64
+}
+
+func (q *query) verify(ctx context.Context, how VerifyOptions, yield func(Finding) error) error {
+	if err := q.onlyKeys(false); err != nil {
+		return err
+	}
+	if q.model == nil {
+		return errors.New("retrieval: verify: a table without a model can't be compared: ask for it by For")
+	}
+	table, err := live.Load(ctx, q.db, q.model)
+	if err != nil {
+		return fmt.Errorf("retrieval: verify: %w", err)
+	}
+	v := &verifier{query: q, VerifyOptions: how, table: table, yield: yield}
+	if q.keyed {
+		for _, key := range q.keys {
+			if err := v.again(ctx, key); err != nil {
+				return err
+			}
+			v.progress(1)
+		}
+		return nil
+	}
+	if v.wholes, err = q.wholes(ctx); err != nil {
+		return err
+	}
+	if err := v.history(ctx); err != nil {
+		return err
+	}
+	return v.strangers(ctx)
+}
+
+func (v *verifier) progress(rows int) {
+	v.rows += int64(rows)
+	if v.Progress != nil {
+		v.Progress(Progress{Rows: v.rows})
+	}
+}
+
+// batchSize is how many rows are read at once.
+const batchSize = 500
+
+// history goes through all rows that history has heard of.
+func (v *verifier) history(ctx context.Context) error {
+	batch := map[string]*state{}
+	var keys []string
+	flush := func() error {
+		err := v.compare(ctx, keys, batch)
+		v.progress(len(keys))
+		keys = keys[:0]
+		clear(batch)
+		return err
+	}
+	err := v.eachRow(ctx, endOfTime(), v.wholes, func(key string, s *state) error {
+		if s.presence != there && s.presence != gone {
+			return nil // it is a stranger, if it is there
+		}
+		own := s.clone()
+		keys, batch[key] = append(keys, key), &own
+		if len(keys) < batchSize {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// endOfTime is later than any event.
+func endOfTime() time.Time { return time.Unix(math.MaxInt32*100, 0) }
+
+func (v *verifier) compare(ctx context.Context, keys []string, states map[string]*state) error {
+	values := make([]sink.Values, len(keys))
+	for i, key := range keys {
+		values[i] = unheardOf(key).key
+	}
+	rows, err := v.table.ByKeys(ctx, v.db, values, "")
+	if err != nil {
+		return fmt.Errorf("retrieval: verify: read rows: %w", err)
+	}
+	found := make(map[string]*live.Row, len(rows))
+	for i := range rows {
+		key, err := canonicalKey(rows[i].Key)
+		if err != nil {
+			return err
+		}
+		found[key] = &rows[i]
+	}
+	for _, key := range keys {
+		if _, suspect := v.judge(states[key], found[key]); suspect {
+			if err := v.again(ctx, key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// strangers goes through all rows of the table, for those that history has not
+// heard of, or nothing certain.
+func (v *verifier) strangers(ctx context.Context) error {
+	var after *live.Row
+	blind := int64(0)
+	for _, w := range v.wholes {
+		if w.Op == sink.Opaque {
+			blind = w.seq
+		}
+	}
+	for {
+		rows, err := v.table.Page(ctx, v.db, after, batchSize)
+		if err != nil {
+			return fmt.Errorf("retrieval: verify: read rows: %w", err)
+		}
+		keys := make([]string, len(rows))
+		var stored []string
+		for i, row := range rows {
+			if keys[i], err = canonicalKey(row.Key); err != nil {
+				return err
+			}
+			stored = append(stored, v.variants(keys[i])...)
+		}
+		known, err := v.heardOf(ctx, stored, blind)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if !known[key] {
+				if err := v.again(ctx, key); err != nil {
+					return err
+				}
+			}
+		}
+		v.progress(len(rows))
+		if len(rows) < batchSize {
+			return nil
+		}
+		after = &rows[len(rows)-1]
+	}
+}
+
+// heardOf returns those of the keys that have an event after the one with the
+// number.
+func (q *query) heardOf(ctx context.Context, stored []string, after int64) (map[string]bool, error) {
+	known := map[string]bool{}
+	if len(stored) == 0 {
+		return known, nil
+	}
+	var rows []keyedRow
+	err := q.from(nil).Distinct().ColumnExpr("e.? AS under_key", bun.Ident("key")).
+		Where("e.table_name = ?", q.table).
+		Where("e.? IN (?)", bun.Ident("key"), bun.In(stored)).
+		Where("e.seq > ?", after).
+		Where("e.op <> ?", string(sink.Erase)).
+		Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("retrieval: read keys: %w", err)
+	}
+	for _, row := range rows {
+		key, _, err := q.readKey(row.Under)
+		if err != nil {
+			return nil, err
+		}
+		known[key] = true
+	}
+	return known, nil
+}
+
+// again looks at one row and its history in one snapshot, and reports it if they
+// differ.
+func (v *verifier) again(ctx context.Context, key string) error {
+	var options *sql.TxOptions
+	if v.dialect() != dialect.SQLite { // whose transactions are all like that
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	var finding *Finding
+	err := v.db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error {
+		one := *v.query
+		one.db = tx
+		wholes, err := one.wholes(ctx)
+		if err != nil {
+			return err
+		}
+		f, _, err := one.replay(ctx, key, wholes, func(*query) (int64, error) { return math.MaxInt64, nil })
+		if err != nil {
+			return err
+		}
+		rows, err := v.table.ByKeys(ctx, tx, []sink.Values{unheardOf(key).key}, "")
+		if err != nil {
+			return fmt.Errorf("retrieval: verify: read row: %w", err)
+		}
+		var row *live.Row
+		if len(rows) > 0 {
+			row = &rows[0]
+		}
+		if f, differs := v.judge(f.rows[key], row); differs {
+			finding = &f
+		}
+		return nil
+	})
+	if err != nil || finding == nil {
+		return err
+	}
+	return v.yield(*finding)
+}
+
+// judge says in what a row is other than its history tells. row is nil where
+// the table doesn't have it.
+func (v *verifier) judge(s *state, row *live.Row) (Finding, bool) {
+	f := Finding{}
+	if s.last != nil {
+		f.Last = s.last.Event
+	}
+	switch {
+	case row == nil:
+		f.Kind, f.Key = Missing, s.key
+		return f, s.presence == there
+	case s.presence != there:
+		f.Kind, f.Key = Unknown, row.Key
+		return f, true
+	}
+	f.Kind, f.Key = Differs, row.Key
+	for _, c := range v.model.Columns {
+		name := c.Field.Name
+		k, ok := s.columns[name]
+		is := row.Values[name]
+		switch {
+		case !ok, k.raw == nil: // unknown, redacted or erased
+			continue
+		case k.mask == sink.Hashed:
+			if v.HashKey == nil {
+				continue
+			}
+			is = hashed(v.HashKey, is)
+		}
+		if string(k.raw) == string(is) {
+			continue
+		}
+		d := FieldDiff{Field: name, Mask: k.mask}
+		if k.mask == sink.Unmasked {
+			d.OldJSON, d.NewJSON = k.raw, is
+			d.Old, d.New = decode(v.model, name, k.raw), decode(v.model, name, is)
+		}
+		f.Fields = append(f.Fields, d)
+	}
+	return f, len(f.Fields) > 0
+}
+
+// hashed is the keyed hash of a value, as the hook makes it. NULL stays NULL.
+func hashed(key []byte, raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return raw
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(raw)
+	return json.RawMessage(`"hmac-sha256:` + hex.EncodeToString(mac.Sum(nil)) + `"`)
+}
