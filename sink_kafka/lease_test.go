@@ -12,6 +12,7 @@ import (
 )
 
 func TestOneRelayWorksAndAnotherTakesOver(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{})
 		relay := func(name string) *kafkasink.Relay {
@@ -39,6 +40,7 @@ func TestOneRelayWorksAndAnotherTakesOver(t *testing.T) {
 
 // A relay that is gone without a word loses the lease after its TTL, not before.
 func TestLeaseOfADeadRelayRunsOut(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{})
 		_, err := db.NewRaw("INSERT INTO audit_outbox_lease (name, holder, term, beat, ttl_ms) VALUES ('relay', 'killed', 7, 3, 700)").Exec(t.Context())
@@ -59,6 +61,7 @@ func TestLeaseOfADeadRelayRunsOut(t *testing.T) {
 // Whoever loses the lease, to an operator or to a relay that thinks it dead,
 // stops; it stands by then.
 func TestRelayThatLosesTheLeaseStandsBy(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{})
 		relay := kafkasink.NewRelay(db.DB, s.sink, quick())

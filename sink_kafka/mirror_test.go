@@ -77,7 +77,9 @@ func mirrored(t testing.TB, db *testdb.DB, n int) []sink.Event {
 	t.Helper()
 	count := func() int {
 		n, err := db.NewSelect().Table(sqlsink.DefaultTable).Count(t.Context())
-		require.NoError(t, err)
+		if err != nil {
+			return -1 // the database may be down
+		}
 		return int(n)
 	}
 	eventually(t, "the events are not mirrored", func() bool { return count() >= n })
@@ -119,6 +121,7 @@ func messages(t testing.TB, from, to int) []kafka.Message {
 
 // The whole way: what was recorded in one database is answered from another.
 func TestHistoryIsAnsweredFromTheMirror(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		topic := testkafka.Topic(t, 3)
 		history, stream := sqlsink.New(), kafkasink.New(configured(t, kafkasink.Config{Topic: topic, Source: "/shop"}))
@@ -182,6 +185,7 @@ func TestDuplicatesAreStoredOnceInTheOrderOfTheFirst(t *testing.T) {
 
 // Stopped at random moments, two at a time, it loses nothing and doubles nothing.
 func TestMirrorResumesAnywhere(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		topic := testkafka.Topic(t, 2)
 		const rounds, each = 8, 5

@@ -1,12 +1,14 @@
 package kafkasink_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/internal/testkafka"
@@ -112,13 +114,15 @@ func TestChangedNumberOfPartitionsIsToBeAccepted(t *testing.T) {
 }
 
 // write puts an event into the outbox without the hook.
-func write(t testing.TB, s *service, db *testdb.DB, n int) sink.Event {
+func write(t testing.TB, s *service, db *testdb.DB, n int) {
 	t.Helper()
+	require.NoError(t, tryWrite(t, s, db.DB, n))
+}
+
+func tryWrite(t testing.TB, s *service, db *bun.DB, n int) error {
 	e := golden()["insert"].Event
 	e.ID = uuid(n)
-	tx, err := db.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	require.NoError(t, s.sink.Write(t.Context(), tx, []sink.Event{e}))
-	require.NoError(t, tx.Commit())
-	return e
+	return db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		return s.sink.Write(ctx, tx, []sink.Event{e})
+	})
 }

@@ -1,0 +1,360 @@
+package kafkasink_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/driver/pgdriver"
+	"github.com/uptrace/bun/driver/sqliteshim"
+
+	"github.com/sqlaudit/bun/bunaudit"
+	"github.com/sqlaudit/bun/internal/testdb"
+	"github.com/sqlaudit/bun/internal/testkafka"
+	kafkasink "github.com/sqlaudit/bun/sink_kafka"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
+)
+
+// What a relay in a process of its own is told by.
+const (
+	relayEnv = "BUNAUDIT_TEST_RELAY" // backend, data source name, topic and phase
+	lineFeed = "\n"
+)
+
+// TestMain lets this test binary stand in for a relay.
+func TestMain(m *testing.M) {
+	if told := os.Getenv(relayEnv); told != "" {
+		relayThatDies(strings.Split(told, lineFeed))
+	}
+	os.Exit(m.Run())
+}
+
+// relayThatDies runs a relay that is killed in a phase of its work.
+func relayThatDies(told []string) {
+	var db *bun.DB
+	if told[0] == testdb.SQLite {
+		pool, err := sql.Open(sqliteshim.ShimName, told[1])
+		if err != nil {
+			panic(err)
+		}
+		db = bun.NewDB(pool, sqlitedialect.New())
+	} else {
+		db = bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(told[1]))), pgdialect.New())
+	}
+	db.AddQueryHook(&killer{phase: told[3], countdown: 1 + rand.IntN(3)})
+	s := kafkasink.New(kafkasink.Config{Brokers: []string{os.Getenv("BUNAUDIT_TEST_KAFKA")}, Topic: told[2]})
+	cfg := quick()
+	cfg.Batch = 20
+	if err := kafkasink.NewRelay(db, s, cfg).Run(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+// killer kills this process before or after a statement on the outbox.
+type killer struct {
+	phase     string
+	mu        sync.Mutex
+	countdown int
+}
+
+// The phases of a relay's work, as its database sees them.
+const (
+	afterRead    = "after it has read"
+	beforeDelete = "after it has sent" // and before it deletes
+	duringDelete = "while it deletes"
+	afterDelete  = "after it has deleted"
+	anywhere     = "anywhere"
+)
+
+func (k *killer) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	if !strings.HasPrefix(e.Query, "DELETE") {
+		return ctx
+	}
+	switch k.phase {
+	case beforeDelete:
+		k.kill()
+	case duringDelete:
+		if k.due() {
+			go func() {
+				time.Sleep(rand.N(2 * time.Millisecond))
+				dead()
+			}()
+		}
+	}
+	return ctx
+}
+
+func (k *killer) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	isRead := strings.HasPrefix(e.Query, "SELECT") && strings.Contains(e.Query, `"audit_outbox" AS e`)
+	switch {
+	case k.phase == afterRead && isRead, k.phase == afterDelete && strings.HasPrefix(e.Query, "DELETE"):
+		k.kill()
+	case k.phase == anywhere && isRead && k.due():
+		go func() {
+			time.Sleep(rand.N(20 * time.Millisecond))
+			dead()
+		}()
+	}
+}
+
+func (k *killer) kill() {
+	if k.due() {
+		dead()
+	}
+}
+
+func (k *killer) due() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.countdown--
+	return k.countdown == 0
+}
+
+func dead() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {} // it is under way
+}
+
+// A relay that is killed, whatever it is doing, loses nothing and keeps the order.
+func TestRelayIsKilledInEveryPhase(t *testing.T) {
+	t.Parallel()
+	for _, backend := range []string{testdb.SQLite, testdb.Postgres} {
+		t.Run(backend, func(t *testing.T) {
+			db := testdb.New(t, backend)
+			s := newService(t, db, kafkasink.Config{})
+			stop := s.work(t, 4, 5)
+			for _, phase := range []string{afterRead, beforeDelete, duringDelete, afterDelete, anywhere, anywhere} {
+				cmd := exec.CommandContext(t.Context(), os.Args[0])
+				cmd.Env = append(os.Environ(), relayEnv+"="+strings.Join([]string{backend, db.DSN, s.topic, phase}, lineFeed))
+				cmd.Stderr = logged{t}
+				err := cmd.Run()
+				status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+				require.True(t, ok && status.Signal() == syscall.SIGKILL, "%s: the relay was not killed: %v", phase, err)
+			}
+			want := stop()
+			start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
+			s.drain(t)
+			s.expect(t, want)
+		})
+	}
+}
+
+// work has clients change rows until the function that it returns is called,
+// which returns how many changes were committed.
+func (s *service) work(t testing.TB, clients, rows int) (stop func() int) {
+	t.Helper()
+	for range rows {
+		s.insert(t, s, "x")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	total := rows
+	for range clients {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				undo := errors.New("undo")
+				err := s.RunInTx(context.WithoutCancel(ctx), nil, func(ctx context.Context, tx bun.Tx) error {
+					_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("id = ?", 1+rand.IntN(rows)).Exec(ctx)
+					if err == nil && rand.IntN(5) == 0 {
+						return undo
+					}
+					return err
+				})
+				if err == nil {
+					mu.Lock()
+					total++
+					mu.Unlock()
+				}
+				time.Sleep(rand.N(10 * time.Millisecond))
+			}
+		})
+	}
+	return func() int {
+		cancel()
+		all.Wait()
+		return total
+	}
+}
+
+// expect checks that the topic has so many different events, in order, of each
+// row a chain.
+func (s *service) expect(t testing.TB, want int) {
+	t.Helper()
+	rows := firsts(t, s.published(t))
+	got := 0
+	for _, events := range rows {
+		got += len(events)
+	}
+	assert.Equal(t, want, got)
+	chained(t, rows, "score")
+}
+
+// Two relays that both believe to hold the lease publish events twice, and keep
+// the order all the same.
+func TestTwoRelaysAtOnceKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		s := newService(t, db, kafkasink.Config{})
+		cfg := quick()
+		cfg.Batch = 10
+		for range 2 {
+			start(t, kafkasink.NewRelay(db.Open(t), s.sink, cfg))
+		}
+		stop := s.work(t, 3, 5)
+		for range 60 { // each takes it at once, while the other doesn't know yet
+			_, err := db.NewRaw("UPDATE audit_outbox_lease SET holder = ''").Exec(t.Context())
+			require.NoError(t, err)
+			time.Sleep(20 * time.Millisecond)
+		}
+		want := stop()
+		s.drain(t)
+		s.expect(t, want)
+	})
+}
+
+func TestRelayAndMirrorSurviveTheirConnections(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		if db.Backend == testdb.SQLite {
+			t.Skip("there is no connection to kill")
+		}
+		s := newService(t, db, kafkasink.Config{})
+		start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
+		run(t, newMirror(t, db, s.topic, kafkasink.MirrorConfig{}))
+		n := 0
+		for range 20 {
+			for range 20 {
+				n++
+				eventually(t, "nothing can be written", func() bool { return tryWrite(t, s, db.DB, n) == nil })
+			}
+			db.KillConnections(t)
+			time.Sleep(rand.N(20 * time.Millisecond))
+		}
+		s.drain(t)
+		mirrored(t, db, n)
+		ids := map[string]bool{}
+		for _, m := range s.published(t) {
+			ids[m.Event.ID] = true
+		}
+		assert.Len(t, ids, n)
+	})
+}
+
+// servers are a database and a broker of the test's own, which it may kill.
+type servers struct {
+	postgres, kafka               string
+	controlPostgres, controlKafka string
+}
+
+func startServers(t *testing.T) servers {
+	t.Helper()
+	testkafka.Broker(t) // where there are none there is no way to start them either
+	program := filepath.Join(t.TempDir(), "server")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "internal", "testdb", "server")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.Command(program, "run", "-kafka", "-control", "--", "sh", "-c",
+		"echo $BUNAUDIT_TEST_POSTGRES; echo $BUNAUDIT_TEST_KAFKA; echo $BUNAUDIT_TEST_POSTGRES_CONTROL; echo $BUNAUDIT_TEST_KAFKA_CONTROL; cat")
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "BUNAUDIT_TEST_") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Stderr = logged{t}
+	stdin, err := cmd.StdinPipe() // its end is the command's
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		assert.NoError(t, cmd.Wait())
+	})
+	var s servers
+	lines := bufio.NewReader(stdout)
+	for _, into := range []*string{&s.postgres, &s.kafka, &s.controlPostgres, &s.controlKafka} {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		*into = strings.TrimSpace(line)
+	}
+	return s
+}
+
+// crash kills a server and returns when it is there again.
+func crash(t testing.TB, control string) {
+	t.Helper()
+	conn, err := net.Dial("unix", control)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintln(conn, "immediate")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Equal(t, "ok\n", string(answer))
+}
+
+// Broker and database are killed while service, relay and mirror work.
+func TestBrokerAndDatabaseAreKilled(t *testing.T) {
+	t.Parallel()
+	own := startServers(t)
+	open := func() *bun.DB {
+		db := bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(own.postgres))), pgdialect.New())
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	db := &testdb.DB{DB: open(), Backend: testdb.Postgres}
+	topic := "audit"
+	testkafka.Create(t, own.kafka, topic, 3)
+	cfg := configured(t, kafkasink.Config{Brokers: []string{own.kafka}, Topic: topic, Timeout: 3 * time.Second})
+	history := sqlsink.New()
+	require.NoError(t, history.CreateTable(t.Context(), db))
+	s := &service{DB: open(), plain: db, sink: kafkasink.New(cfg), topic: topic}
+	require.NoError(t, s.sink.CreateTable(t.Context(), db))
+	s.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: s.sink}))
+	_, err := db.NewCreateTable().Model((*Customer)(nil)).Exec(t.Context())
+	require.NoError(t, err)
+	start(t, kafkasink.NewRelay(open(), s.sink, quick()))
+	m := kafkasink.NewMirror(open(), history, cfg, kafkasink.MirrorConfig{})
+	require.NoError(t, m.CreateTable(t.Context(), db))
+	run(t, m)
+
+	stop := s.work(t, 3, 5)
+	for _, control := range []string{own.controlKafka, own.controlPostgres} {
+		time.Sleep(500 * time.Millisecond)
+		crash(t, control)
+	}
+	time.Sleep(500 * time.Millisecond)
+	// A commit whose answer got lost is committed, or not: count what there is.
+	atLeast := stop()
+	s.drain(t)
+	rows := firsts(t, decoded(t, testkafka.Read(t, own.kafka, topic)))
+	var scores, published int
+	require.NoError(t, db.NewSelect().Model((*Customer)(nil)).ColumnExpr("sum(score) + count(*)").Scan(t.Context(), &scores))
+	for _, events := range rows {
+		published += len(events)
+	}
+	assert.GreaterOrEqual(t, scores, atLeast)
+	assert.Equal(t, scores, published)
+	chained(t, rows, "score")
+	mirrored(t, db, published)
+}
