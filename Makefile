@@ -22,7 +22,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go fuzz soak examples services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
+.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go fuzz soak examples example-kafka services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -86,6 +86,9 @@ services-up: $(SERVER) ## Start SERVERS="-pg 15 -mariadb -kafka" in the backgrou
 
 services-down: $(SERVER) ## Stop what services-up started
 	@$(SERVER) down
+
+example-kafka: $(SERVER) ## Start a broker, run examples/kafka, which prints the history as the mirror has it, and stop the broker
+	@$(SERVER) run -pg none -kafka -- go run ./examples/kafka
 
 kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the variable to export
 	@$(SERVER) up -state .services/kafka -pg none -kafka

@@ -19,7 +19,7 @@ const (
 )
 
 // The DDL of the small tables is the same on every dialect, but for the quotes.
-// docs/kafka.md shows it.
+// docs/kafka.md says what is in them.
 const (
 	leaseTable = `CREATE TABLE IF NOT EXISTS ? (
   name varchar(100) NOT NULL PRIMARY KEY,
