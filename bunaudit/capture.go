@@ -2,6 +2,7 @@ package bunaudit
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -183,6 +184,22 @@ func (c *capture) query(ctx context.Context, text string) (*replay.Result, error
 		c.forgetColumns()
 	}
 	return nil, &statementError{err}
+}
+
+// exec runs the statement itself, where it returns nothing.
+func (c *capture) exec(ctx context.Context, text string) (sql.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &statementError{err}
+	}
+	c.unit.changed = true
+	res, err := c.unit.conn.ExecContext(ctx, text)
+	if err != nil {
+		if c.registry.dialect.misfit(err) {
+			c.forgetColumns()
+		}
+		return nil, &statementError{err}
+	}
+	return res, nil
 }
 
 // readFailed sorts out an error of the reading of the old images. It is the

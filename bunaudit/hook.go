@@ -23,6 +23,7 @@ type Hook struct {
 	txs        turns[sql.Tx]
 	conns      turns[sql.Conn]
 	counts     *counters
+	ownIDs     bool                // Config.NewID is not set
 	listener   sink.CommitListener // the sink, or nil where it is none
 
 	mu  sync.Mutex
@@ -43,7 +44,7 @@ func New(cfg Config) *Hook {
 	}
 	bun.SetLogger(Logger(cfg.BunLog))
 	listener, _ := cfg.Sink.(sink.CommitListener)
-	return &Hook{cfg: cfg.withDefaults(), counts: newCounters(), listener: listener}
+	return &Hook{cfg: cfg.withDefaults(), counts: newCounters(), ownIDs: cfg.NewID == nil, listener: listener}
 }
 
 // Init is called by Bun when the hook is added to a database.

@@ -5,13 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/pgevent"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -91,16 +90,40 @@ func (r *recorder) runInline(ctx context.Context, actor sink.Actor, wantRows boo
 		return nil, byID, nil
 	}
 	text := c.inlineText(tables, &row)
-	out, err = c.runInlineText(ctx, text)
+	if wantRows {
+		out, err = c.queryInline(ctx, text)
+	} else {
+		out, err = c.execInline(ctx, text)
+	}
 	switch {
-	case err == nil && len(text.guard) > 0 && out.affected == 0:
+	case err == nil && text.guarded && out.affected == 0:
 		return nil, byNoRow, nil
 	case err == nil:
 		return out, "", nil
-	case u.onPool() && !isOwn(err):
+	case isOwn(err):
+		return nil, "", r.blameInline(err)
+	}
+	c.forgetColumns()
+	if c.unit.isAlone(ctx, r.registry.dialect) {
 		return nil, byError, nil
 	}
 	return nil, "", r.blameInline(err)
+}
+
+// isAlone reports whether a statement that has failed was a transaction of its
+// own, so that another one can be tried.
+func (u *unit) isAlone(ctx context.Context, d database) bool {
+	switch u.conn.(type) {
+	case *sql.DB:
+		return true
+	case *sql.Conn:
+		if !u.mayJoin {
+			return false // ours: a sink that writes to an audited table
+		}
+		inside, err := d.inTransaction(ctx, u)
+		return err == nil && !inside
+	}
+	return false
 }
 
 // blameInline tells an error of the events from one of the statement.
@@ -109,11 +132,16 @@ func (r *recorder) blameInline(err error) error {
 	if !errors.As(err, &own) {
 		return err
 	}
+	if pgevent.IsRaised(own.err) {
+		return r.notRecorded(opOf(r.stmt.Verb), errAltered)
+	}
 	if explained := r.hook.cfg.Sink.(sink.Tabled).Explain(own.err); explained != nil {
 		return r.notRecorded(opOf(r.stmt.Verb), explained)
 	}
 	return own.err
 }
+
+var errAltered = errors.New("the table was altered, or got a trigger, under the running program, which knows now: try again")
 
 // opOf is what a statement does to a row, as far as its verb tells.
 func opOf(verb sqltext.Verb) sink.Op {
@@ -160,12 +188,6 @@ func (h *Hook) beginInline(ctx context.Context, db *bun.DB, conn bun.IConn, d da
 	return &unit{db: db, conn: db.DB, id: h.cfg.NewID(), release: func(bool) {}}, nil
 }
 
-// onPool reports whether the statement is a transaction of its own.
-func (u *unit) onPool() bool {
-	_, ok := u.conn.(*sql.DB)
-	return ok
-}
-
 // eventRow returns what the rows of all events of the statement have in common.
 func (r *recorder) eventRow(ctx context.Context, u *unit, actor sink.Actor, c *columns) (eventrow.Row, error) {
 	e := r.commonEvent(ctx, u, actor)
@@ -173,26 +195,31 @@ func (r *recorder) eventRow(ctx context.Context, u *unit, actor sink.Actor, c *c
 	return eventrow.FromEvent(&e)
 }
 
-// runInlineText runs the statement, and takes what is ours off its result.
-func (c *capture) runInlineText(ctx context.Context, text inlineText) (*outcome, error) {
+// execInline runs the statement for how many rows it comes to.
+func (c *capture) execInline(ctx context.Context, text inlineText) (*outcome, error) {
+	res, err := c.exec(ctx, text.sql)
+	if err != nil {
+		return nil, err
+	}
+	out := &outcome{}
+	if out.affected, err = res.RowsAffected(); err != nil {
+		return nil, c.notRecorded("", err)
+	}
+	out.events = int(out.affected)
+	out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
+	return out, nil
+}
+
+// queryInline runs the statement for its rows, and takes what is ours off them.
+func (c *capture) queryInline(ctx context.Context, text inlineText) (*outcome, error) {
 	result, err := c.query(ctx, text.sql)
 	if err != nil {
 		return nil, err
 	}
-	out := &outcome{affected: int64(len(result.Rows)), events: len(result.Rows)}
-	out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
-	if !c.wantRows {
-		if len(result.Rows) != 1 || len(result.Columns) != 2 {
-			return nil, c.notRecorded("", errors.New("the database returned no counts"))
-		}
-		events := int64(0)
-		out.affected, err = countOf(result.Rows[0][0])
-		if err == nil {
-			events, err = countOf(result.Rows[0][1])
-		}
-		out.events = int(events)
-		return out, err
+	if len(result.Columns) < text.ours {
+		return nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
 	}
+	out := &outcome{affected: int64(len(result.Rows)), events: len(result.Rows)}
 	if text.told {
 		out.events = 0
 		for _, row := range result.Rows {
@@ -201,23 +228,11 @@ func (c *capture) runInlineText(ctx context.Context, text inlineText) (*outcome,
 			}
 		}
 	}
-	if len(result.Columns) < text.ours {
-		return nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+	out.returned = result
+	if text.ours > 0 {
+		out.returned = result.Head(text.ours)
 	}
-	out.returned = result.Head(text.ours)
 	return out, nil
-}
-
-func countOf(v driver.Value) (int64, error) {
-	switch v := v.(type) {
-	case int64:
-		return v, nil
-	case []byte:
-		return strconv.ParseInt(string(v), 10, 64)
-	case string:
-		return strconv.ParseInt(v, 10, 64)
-	}
-	return 0, fmt.Errorf("the driver delivered a %T for a count", v)
 }
 
 func isTrue(v driver.Value) bool {

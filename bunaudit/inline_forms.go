@@ -1,211 +1,217 @@
 package bunaudit
 
 import (
-	"context"
 	"strconv"
-
-	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/schema"
+	"sync"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
-	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/pgevent"
-	"github.com/sqlaudit/bun/internal/value"
-	"github.com/sqlaudit/bun/sink"
+	"github.com/sqlaudit/bun/internal/sqltext"
 )
-
-// inline is how the statements on one table write their events, as far as it
-// can be said before one is seen.
-type inline struct {
-	never      string // why none can; empty: some can
-	returnsOld bool   // RETURNING has old and new: PostgreSQL 18
-
-	// mayReturnStale: PostgreSQL 18.1 returns the statement's snapshot for old
-	// where another transaction has updated the row meanwhile and a trigger runs
-	// before this update. Then, as before PostgreSQL 18, the rows are locked first.
-	mayReturnStale bool
-
-	uniqueKey bool // no two rows have the same identity
-	inherited bool // other tables inherit from it, each with keys of its own
-	// partitioned: rows that come out of an INSERT have no system columns.
-	partitioned bool
-
-	columns map[string]bool // the names of all columns of the table
-	table   pgevent.Table
-
-	inserted, locked, updated, deleted, upserted, merged eventForm
-
-	oldList, oldJoin string // of the rows that an UPDATE locks
-	newList, newJoin string // of the row of a guarded upsert
-	room             int    // how many bytes a statement grows by, about
-}
 
 // eventForm is how the events of one kind of statement are made.
 type eventForm struct {
-	list  string // what its RETURNING clause ends with
+	list  string // what the statement's RETURNING clause ends with
 	width int    // how many columns that are
 	sel   eventrow.Select
 	where string // which of its rows have an event; empty: all
 }
 
-// loadInline asks the catalog what stands in the way of a table's statements
-// writing their events.
-func loadInline(
-	ctx context.Context, u *unit, m *model.Model, c *columns, types map[string]value.PostgresType, table string,
-) (*inline, error) {
-	const relation = `SELECT c.relkind::text, c.relhasrules, c.relhassubclass, current_setting('server_version_num')::int,
-	EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
-		AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS (
-			SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid
-			AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND a.attname NOT IN (?))),
-	EXISTS (WITH RECURSIVE tree (oid) AS (
-			SELECT c.oid UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.oid)
-		SELECT FROM pg_catalog.pg_trigger AS t JOIN tree ON t.tgrelid = tree.oid
-		WHERE NOT t.tgisinternal AND t.tgtype & 19 = 19) -- for each row, before, update
-FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(?)`
-	names := make([]string, len(m.Identity))
-	for i, f := range m.Identity {
-		names[i] = f.Name
+// columnSet is a set of columns of an image.
+type columnSet uint64
+
+// allColumns is also the set for tables with more columns than it can number.
+const allColumns = ^columnSet(0)
+
+func (s columnSet) has(at int) bool { return s == allColumns || s>>at&1 != 0 }
+
+// forms are made when they are first needed.
+type forms struct{ made sync.Map } // columnSet → *eventForm
+
+func (f *forms) of(set columnSet, make func(columnSet) *eventForm) *eventForm {
+	if form, ok := f.made.Load(set); ok {
+		return form.(*eventForm)
 	}
-	p := &inline{columns: make(map[string]bool, len(types))}
-	var kind string
-	var rules bool
-	var version int
-	err := bun.NewRawQuery(u.db, relation, bun.In(names), table).Conn(u.conn).
-		Scan(ctx, &kind, &rules, &p.inherited, &version, &p.uniqueKey, &p.mayReturnStale)
-	if err != nil {
-		return nil, err
+	form, _ := f.made.LoadOrStore(set, make(set))
+	return form.(*eventForm)
+}
+
+// set returns the columns that may differ after these assignments: with a
+// trigger before the update any may.
+func (p *inline) set(assignments []sqltext.Assignment) columnSet {
+	if p.triggered || len(p.fields) > 63 {
+		return allColumns
 	}
-	p.returnsOld, p.partitioned = version >= 180000, kind == "p"
-	p.inherited = p.inherited && !p.partitioned
-	if kind != "r" && kind != "p" || rules {
-		p.never = byRelation
-		return p, nil
-	}
-	for name := range types {
-		p.columns[name] = true
-	}
-	column := func(f *schema.Field, mask sink.Mask, at int) pgevent.Column {
-		return pgevent.Column{Name: f.Name, Quoted: string(f.SQLName), Type: types[f.Name], Mask: mask, At: at}
-	}
-	for _, i := range c.key {
-		p.table.Key = append(p.table.Key, column(c.fields[i], sink.Unmasked, i))
-	}
-	for _, t := range c.tracked {
-		if t.mask == sink.Hashed {
-			p.never = byHash
-			return p, nil
+	set := p.generated
+	for _, a := range assignments {
+		for _, name := range a.Columns {
+			if at, ok := p.at[name]; ok {
+				set |= 1 << at
+			}
 		}
-		p.table.Tracked = append(p.table.Tracked, column(c.fields[t.at], t.mask, t.at))
 	}
-	if c.soft >= 0 {
-		soft := column(c.fields[c.soft], sink.Unmasked, c.soft)
-		p.table.Soft = &soft
-	}
-	p.render(c)
-	return p, nil
+	return set
 }
 
-// locksFirst reports whether an UPDATE has to lock its rows, to learn what they
-// were, before it changes them.
-func (p *inline) locksFirst() bool { return !p.returnsOld || p.mayReturnStale }
+// update makes the form of an UPDATE that sets these columns.
+func (p *inline) update(set columnSet) *eventForm {
+	if !p.locksFirst() {
+		return p.form(set, "", "", pgevent.Qualified("old."), pgevent.Qualified("new."))
+	}
+	return p.form(set, "", "", numbered("bunaudit_o"), pgevent.Bare)
+}
 
-// render makes the parts of the statements.
-func (p *inline) render(c *columns) {
-	p.inserted = eventForm{width: 2, sel: eventrow.Select{Op: "'insert'", Key: "bunaudit_key", Changes: "bunaudit_changes"}}
-	b := p.table.AppendKey(nil, pgevent.Bare)
-	b = p.table.AppendImage(append(b, " AS bunaudit_key, "...), "new", pgevent.Bare)
-	p.inserted.list = string(append(b, " AS bunaudit_changes"...))
-	p.deleted = p.deletion(pgevent.Bare)
-	p.locked = p.form("", "", numbered("bunaudit_o"), pgevent.Bare)
-	p.oldList, p.oldJoin = numberedList(c, "", "bunaudit_o")
+// upsert makes the form of an upsert that sets these columns of a row that it
+// finds.
+func (p *inline) upsert(set columnSet) *eventForm {
 	if p.returnsOld {
-		old, new := pgevent.Qualified("old."), pgevent.Qualified("new.")
-		first := string(c.identity[0].name)
-		p.updated = p.form("", "", old, new)
-		p.upserted = p.form("old."+first+" IS NULL", "", old, new)
-		p.merged = p.form("old."+first+" IS NULL", "new."+first+" IS NULL", old, new)
-	} else {
-		p.upserted = p.form("bunaudit_fresh", "", pgevent.Qualified("bunaudit_old."), numbered("bunaudit_n"))
-		p.newList, p.newJoin = numberedList(c, "bunaudit_old.", "bunaudit_n")
-		p.newList += ", xmax = 0 AS bunaudit_fresh"
+		return p.form(set, p.missing("old."), "", pgevent.Qualified("old."), pgevent.Qualified("new."))
 	}
-	p.room = 1024 + max(len(p.inserted.list), len(p.locked.list)+len(p.oldList), len(p.updated.list), len(p.upserted.list)+len(p.newList), len(p.merged.list))
+	return p.form(set, "bunaudit_fresh", "", pgevent.Qualified("bunaudit_old."), numbered("bunaudit_n"))
 }
 
-// deletion makes the form of a DELETE, whose RETURNING clause refers to the
-// table's columns by row.
-func (p *inline) deletion(row pgevent.Ref) eventForm {
-	f := eventForm{width: 2, sel: eventrow.Select{Op: "'delete'", Key: "bunaudit_key", Changes: "bunaudit_changes"}}
-	b := p.table.AppendKey(nil, row)
-	b = p.table.AppendImage(append(b, " AS bunaudit_key, "...), "old", row)
+// image makes the form of an INSERT or DELETE, whose RETURNING clause refers to
+// the table's columns by row.
+func (p *inline) image(op, side string, row pgevent.Ref) eventForm {
+	f := eventForm{width: 2, sel: eventrow.Select{Op: op, Key: "bunaudit_key", Changes: "bunaudit_changes"}}
+	b := append(p.table.AppendKey(nil, row), " AS bunaudit_key, "...)
+	b = p.sure(b, &p.table, row, nil, func(b []byte) []byte { return p.table.AppendImage(b, side, row) })
 	f.list = string(append(b, " AS bunaudit_changes"...))
 	return f
 }
 
-// form makes the form of a statement that has both images of a row. fresh and
-// gone are conditions that hold where it was inserted, or deleted; empty where
-// that can't be.
-func (p *inline) form(fresh, gone string, old, new pgevent.Ref) eventForm {
-	t := &p.table
-	f := eventForm{width: 3, sel: eventrow.Select{
-		Op: "'update'", Key: "bunaudit_key", OldKey: "bunaudit_old_key", Changes: "NULLIF(bunaudit_changes, '{}')",
-	}}
-	var b []byte
-	either := func(inserted, deleted, updated func()) { // by what became of the row
-		if fresh == "" && gone == "" {
-			updated()
-			return
+// sure appends an expression that holds only as long as the types of the
+// columns are what they were, and where there are two images only if they are
+// the same in all columns but those of t. Else the statement fails: the table
+// was altered, or got a trigger, under the running program.
+func (p *inline) sure(b []byte, t *pgevent.Table, row, old pgevent.Ref, expr func([]byte) []byte) []byte {
+	types, conditional := t.AppendHolds(nil, row, old != nil)
+	if rest := p.rest(t); old != nil && len(rest.Key)+len(rest.Tracked) > 0 {
+		if conditional {
+			types = append(types, " AND "...)
 		}
-		b = append(b, "CASE"...)
-		if fresh != "" {
-			b = append(append(append(b, " WHEN "...), fresh...), " THEN "...)
-			inserted()
-		}
-		if gone != "" {
-			b = append(append(append(b, " WHEN "...), gone...), " THEN "...)
-			deleted()
-		}
-		b = append(b, " ELSE "...)
-		updated()
-		b = append(b, " END"...)
+		types, conditional = rest.AppendSame(types, old, row), true
 	}
-	word := func(s string) func() { return func() { b = append(b, s...) } }
-	newKey := func() { b = t.AppendKey(b, new) }
-	either(newKey, func() { b = t.AppendKey(b, old) }, newKey)
-	b = append(b, " AS bunaudit_key, "...)
-	either(word("NULL"), word("NULL"), func() {
-		b = t.AppendKeyDiffers(append(b, "CASE WHEN "...), old, new)
-		b = append(t.AppendKey(append(b, " THEN "...), old), " END"...)
-	})
-	b = append(b, " AS bunaudit_old_key, "...)
-	either(func() { b = t.AppendImage(b, "new", new) }, func() { b = t.AppendImage(b, "old", old) }, func() {
-		b = t.AppendDiff(append(b, "('{'||substr("...), old, new)
-		b = append(b, ",2)||'}')::jsonb"...)
-	})
-	b = append(b, " AS bunaudit_changes"...)
+	if !conditional {
+		return expr(b)
+	}
+	b = append(append(append(b, "CASE WHEN "...), types...), " THEN "...)
+	b = append(expr(b), " ELSE "...)
+	return append(p.table.AppendRaise(b, row), " END"...)
+}
+
+// part is the table with the columns of a set alone, and rest what is missing
+// from a part.
+func (p *inline) part(in func(c *pgevent.Column) bool) *pgevent.Table {
+	t := &pgevent.Table{Soft: p.table.Soft}
+	for _, c := range p.table.Key {
+		if in(&c) {
+			t.Key = append(t.Key, c)
+		}
+	}
+	for _, c := range p.table.Tracked {
+		if in(&c) {
+			t.Tracked = append(t.Tracked, c)
+		}
+	}
+	return t
+}
+
+func (p *inline) rest(t *pgevent.Table) *pgevent.Table {
+	has := make(map[int]bool)
+	for _, columns := range [][]pgevent.Column{t.Key, t.Tracked} {
+		for _, c := range columns {
+			has[c.At] = true
+		}
+	}
+	return p.part(func(c *pgevent.Column) bool { return !has[c.At] })
+}
+
+// form makes the form of a statement that has both images of a row, of which
+// the columns of a set may differ. fresh and gone are conditions that hold where
+// it was inserted, or deleted; empty where that can't be.
+func (p *inline) form(set columnSet, fresh, gone string, old, new pgevent.Ref) *eventForm {
+	all, t := &p.table, p.part(func(c *pgevent.Column) bool { return set.has(c.At) })
+	f := &eventForm{width: 2, sel: eventrow.Select{Op: "'update'", Key: "bunaudit_key", Changes: "bunaudit_changes"}}
+	e := formBuilder{fresh: fresh, gone: gone}
+	newKey := func() { e.b = all.AppendKey(e.b, new) }
+	e.either(newKey, func() { e.b = all.AppendKey(e.b, old) }, newKey)
+	e.as("bunaudit_key")
+	if len(t.Key) > 0 {
+		e.either(e.word("NULL"), e.word("NULL"), func() {
+			e.b = t.AppendKeyDiffers(append(e.b, "CASE WHEN "...), old, new)
+			e.b = append(all.AppendKey(append(e.b, " THEN "...), old), " END"...)
+		})
+		e.as("bunaudit_old_key")
+		f.sel.OldKey = "bunaudit_old_key"
+		f.width++
+	}
+	e.either(
+		func() {
+			e.b = p.sure(e.b, all, new, nil, func(b []byte) []byte { return all.AppendImage(b, "new", new) })
+		},
+		func() {
+			e.b = p.sure(e.b, all, old, nil, func(b []byte) []byte { return all.AppendImage(b, "old", old) })
+		},
+		func() {
+			e.b = p.sure(e.b, t, new, old, func(b []byte) []byte { return t.AppendDiff(b, old, new) })
+		})
+	e.as("bunaudit_changes")
 	f.where = "bunaudit_changes <> '{}'"
 	if fresh != "" || gone != "" {
-		b = append(b, ", "...)
-		either(word("'insert'"), word("'delete'"), word("'update'"))
-		b = append(b, " AS bunaudit_op"...)
+		e.either(e.word("'insert'"), e.word("'delete'"), e.word("'update'"))
+		e.as("bunaudit_op")
 		f.sel.Op = "bunaudit_op"
 		f.where = "(bunaudit_op <> 'update' OR " + f.where + ")"
 		f.width++
 	}
-	if t.Soft != nil {
-		b = append(b, ", "...)
-		either(word("false"), word("false"), func() { b = t.AppendWasDeleted(b, old) })
-		b = append(b, " AS bunaudit_was, "...)
-		either(word("false"), word("false"), func() { b = t.AppendWasDeleted(b, new) })
-		b = append(b, " AS bunaudit_is"...)
+	if all.Soft != nil && set.has(all.Soft.At) {
+		e.either(e.word("false"), e.word("false"), func() { e.b = all.AppendWasDeleted(e.b, old) })
+		e.as("bunaudit_was")
+		e.either(e.word("false"), e.word("false"), func() { e.b = all.AppendWasDeleted(e.b, new) })
+		e.as("bunaudit_is")
 		f.sel.Op = "CASE WHEN bunaudit_was = bunaudit_is THEN " + f.sel.Op + " WHEN bunaudit_is THEN 'delete' ELSE 'restore' END"
 		f.sel.Soft = "bunaudit_was <> bunaudit_is"
+		f.sel.Changes = "NULLIF(bunaudit_changes, '{}')"
 		f.where = "(" + f.where + " OR bunaudit_was <> bunaudit_is)"
 		f.width += 2
 	}
-	f.list = string(b)
+	f.list = string(e.b)
 	return f
+}
+
+// formBuilder builds a select list of expressions that depend on what became of
+// the row.
+type formBuilder struct {
+	b           []byte
+	fresh, gone string
+}
+
+func (e *formBuilder) word(s string) func() { return func() { e.b = append(e.b, s...) } }
+
+func (e *formBuilder) as(name string) { e.b = append(append(e.b, " AS "...), name...) }
+
+// either appends the next item of the list.
+func (e *formBuilder) either(inserted, deleted, updated func()) {
+	if len(e.b) > 0 {
+		e.b = append(e.b, ", "...)
+	}
+	if e.fresh == "" && e.gone == "" {
+		updated()
+		return
+	}
+	e.b = append(e.b, "CASE"...)
+	if e.fresh != "" {
+		e.b = append(append(append(e.b, " WHEN "...), e.fresh...), " THEN "...)
+		inserted()
+	}
+	if e.gone != "" {
+		e.b = append(append(append(e.b, " WHEN "...), e.gone...), " THEN "...)
+		deleted()
+	}
+	e.b = append(e.b, " ELSE "...)
+	updated()
+	e.b = append(e.b, " END"...)
 }
 
 // numbered returns a Ref to columns that are called by their place in an image.
@@ -218,20 +224,19 @@ func numbered(prefix string) pgevent.Ref {
 // numberedList returns a select list that calls the columns of an image by
 // their place, and the condition by which the row of another image, whose
 // columns are qualified, is found again.
-func numberedList(c *columns, qualifier, prefix string) (list, join string) {
-	for i, f := range c.fields {
-		if i > 0 {
-			list += ", "
-		}
-		list += string(f.SQLName) + " AS " + prefix + strconv.Itoa(i)
+func (p *inline) numberedList(qualifier, prefix string) (list, join string) {
+	var b []byte
+	for i, f := range p.fields {
+		b = append(append(append(b, f.SQLName...), " AS "...), prefix...)
+		b = append(strconv.AppendInt(b, int64(i), 10), ", "...)
 	}
-	for i, id := range c.identity {
+	for i, id := range p.ids {
 		key := "bunaudit_k" + strconv.Itoa(i)
-		list += ", " + id.name + " AS " + key
 		if i > 0 {
-			join += " AND "
+			b, join = append(b, ", "...), join+" AND "
 		}
+		b = append(append(append(b, id.name...), " AS "...), key...)
 		join += qualifier + id.name + " = " + key
 	}
-	return list, join
+	return string(b), join
 }

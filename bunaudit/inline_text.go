@@ -12,10 +12,10 @@ import (
 
 // inlineText is a statement that writes its own events.
 type inlineText struct {
-	sql   string
-	ours  int    // how many columns of its result are ours: the last ones
-	told  bool   // the last of them says whether the row has an event
-	guard string // what an upsert was restricted by
+	sql     string
+	ours    int  // how many columns of its result are ours: the last ones
+	told    bool // the last of them says whether the row has an event
+	guarded bool // an upsert that may come to no row though there is one
 }
 
 // inlineText makes the text in one pass:
@@ -25,60 +25,60 @@ type inlineText struct {
 //	bunaudit_new AS (<the statement> RETURNING …),
 //	bunaudit_log AS (INSERT INTO audit_events … SELECT … FROM bunaudit_new)
 //	SELECT <what the caller wants> FROM bunaudit_new
+//
+// Where the caller wants no rows, and every row has an event, the INSERT stands
+// at the end instead: it comes to as many rows.
 func (c *capture) inlineText(tables []sink.Table, row *eventrow.Row) inlineText {
 	var t inlineText
-	p, s := c.columns.inline, &c.stmt
-	b := make([]byte, 0, 2*len(c.text)+p.room)
+	s := &c.stmt
+	form := c.form()
+	b := make([]byte, 0, 2*len(c.text)+2*len(form.list)+1024)
 	if s.With.Empty() {
 		b = append(b, "WITH "...)
 	} else {
 		b = append(append(b, s.With.In(c.text)...), "\n, "...)
 	}
-	from, form := "bunaudit_new", &p.inserted
-	switch {
+	from := "bunaudit_new"
+	switch p := c.columns.inline; {
 	case isRehearsed(*s) && !p.returnsOld:
-		b, t.guard = c.appendGuarded(b)
-		from, form = "bunaudit_row", &p.upserted
-	case s.Verb == sqltext.Merge:
-		form = &p.merged
-		b = c.appendAsIs(b, form.list)
-	case isRehearsed(*s):
-		form = &p.upserted
-		b = c.appendAsIs(b, form.list)
+		b = c.appendGuarded(b, form)
+		from, t.guarded = "bunaudit_row", true
 	case s.Verb == sqltext.Update && p.locksFirst():
-		form = &p.locked
-		b = c.appendLocked(b)
-	case s.Verb == sqltext.Update:
-		form = &p.updated
-		b = c.appendAsIs(b, form.list)
-	case s.Verb == sqltext.Delete:
-		form = &p.deleted
-		b = c.appendAsIs(b, form.list)
+		b = c.appendLocked(b, form)
 	default:
-		b = c.appendAsIs(b, form.list)
+		b = append(append(b, "bunaudit_new AS ("...), c.text[s.VerbSpan.Start:s.End]...)
+		b = append(append(c.appendReturningAnd(b), form.list...), ')')
 	}
-	b = c.appendLog(b, tables, row, form, from)
+	b = c.appendInsert(append(b, ", "...), tables, row, form, from)
+	if !c.wantRows && form.where == "" {
+		t.sql = string(b)
+		return t
+	}
 	return c.appendResult(b, form, from, t)
 }
 
-// appendAsIs appends the statement with a RETURNING clause that ends with list.
-func (c *capture) appendAsIs(b []byte, list string) []byte {
-	b = append(b, "bunaudit_new AS ("...)
-	b = append(b, c.text[c.stmt.VerbSpan.Start:c.stmt.End]...)
-	if c.stmt.Returning.Empty() {
-		b = append(b, "\nRETURNING "...)
-	} else {
-		b = append(b, "\n, "...)
+// form finds how the events of the statement are made.
+func (c *capture) form() *eventForm {
+	p, s := c.columns.inline, &c.stmt
+	switch {
+	case s.Verb == sqltext.Merge:
+		return &p.merged
+	case isRehearsed(*s):
+		return p.upserts.of(p.set(s.Conflicts[0].Assignments), p.upsert)
+	case s.Verb == sqltext.Update:
+		return p.updates.of(p.set(s.Assignments), p.update)
+	case s.Verb == sqltext.Delete && !s.From.Empty(): // a bare name might be another table's
+		form := p.image("'delete'", "old", pgevent.Qualified(c.qualifier()+"."))
+		return &form
+	case s.Verb == sqltext.Delete:
+		return &p.deleted
 	}
-	if c.stmt.Verb == sqltext.Delete && !c.stmt.From.Empty() { // a bare name might be another table's
-		list = c.columns.inline.deletion(pgevent.Qualified(c.qualifier() + ".")).list
-	}
-	return append(append(b, list...), ')')
+	return &p.inserted
 }
 
 // appendLocked appends an UPDATE of the rows that were locked before, and their
 // images from when they were.
-func (c *capture) appendLocked(b []byte) []byte {
+func (c *capture) appendLocked(b []byte, form *eventForm) []byte {
 	p, s := c.columns.inline, &c.stmt
 	b = append(append(b, "bunaudit_old AS MATERIALIZED (SELECT "...), p.oldList...)
 	b = append(append(b, " FROM "...), c.target()...)
@@ -94,7 +94,7 @@ func (c *capture) appendLocked(b []byte) []byte {
 	if !s.Returning.Empty() {
 		b = append(c.appendOwnReturning(b), "\n, "...)
 	}
-	return append(append(b, p.locked.list...), ')')
+	return append(append(b, form.list...), ')')
 }
 
 // appendOwnReturning appends the RETURNING list of the statement, in which *
@@ -122,7 +122,7 @@ func (c *capture) appendOwnReturning(b []byte) []byte {
 // that it finds is the version that the statement's snapshot has: then what the
 // snapshot has is the old image. A row that another transaction has changed
 // meanwhile is locked and left alone, and the upsert comes to no row.
-func (c *capture) appendGuarded(b []byte) ([]byte, string) {
+func (c *capture) appendGuarded(b []byte, form *eventForm) []byte {
 	p, s := c.columns.inline, &c.stmt
 	conflict := s.Conflicts[0]
 	q := c.qualifier()
@@ -140,73 +140,85 @@ func (c *capture) appendGuarded(b []byte) ([]byte, string) {
 		b = append(append(b, "\n) AND "...), guard...)
 	}
 	b = append(append(b, ' '), c.text[end:s.End]...)
-	if s.Returning.Empty() {
-		b = append(b, "\nRETURNING "...)
-	} else {
-		b = append(b, "\n, "...)
-	}
+	b = c.appendReturningAnd(b)
 	b = append(append(b, p.newList...), "), bunaudit_row AS (SELECT bunaudit_new.*, "...)
-	b = append(append(b, p.upserted.list...), " FROM bunaudit_new LEFT JOIN "...)
+	b = append(append(b, form.list...), " FROM bunaudit_new LEFT JOIN "...)
 	b = append(append(b, c.tableName()...), " AS bunaudit_old ON NOT bunaudit_fresh AND "...)
-	return append(append(b, p.newJoin...), ')'), guard
+	return append(append(b, p.newJoin...), ')')
 }
 
-// appendLog appends what inserts the events.
-func (c *capture) appendLog(b []byte, tables []sink.Table, row *eventrow.Row, form *eventForm, from string) []byte {
+// appendReturningAnd goes on after a statement so that a further item of its
+// RETURNING clause can follow.
+func (c *capture) appendReturningAnd(b []byte) []byte {
+	if c.stmt.Returning.Empty() {
+		return append(b, "\nRETURNING "...)
+	}
+	return append(b, "\n, "...)
+}
+
+// appendInsert appends the INSERT of the events: as one more common table
+// expression, or as what the statement ends with.
+func (c *capture) appendInsert(b []byte, tables []sink.Table, row *eventrow.Row, form *eventForm, from string) []byte {
 	d, sel := c.registry.dialect, form.sel
 	if c.unit.mayJoin { // the id of a transaction is kept as long as it lasts
 		sel.Tx = "COALESCE(NULLIF(current_setting('bunaudit.tx', true), ''), set_config('bunaudit.tx', '" + row.Tx + "', true))::uuid"
 	}
-	into := func(b []byte, t sink.Table) []byte {
+	last := !c.wantRows && form.where == ""
+	rows := func(b []byte) []byte {
+		b = row.AppendSelect(b, &sel, c.hook.ownIDs)
+		b = append(append(b, " FROM "...), from...)
+		if form.where != "" {
+			b = append(append(b, " WHERE "...), form.where...)
+		}
+		return b
+	}
+	if len(tables) > 1 {
+		b = append(rows(append(b, "bunaudit_events AS MATERIALIZED ("...)), "), "...)
+	}
+	for i, t := range tables {
+		final := last && i == len(tables)-1
+		if final {
+			b = append(b[:len(b)-len(", ")], '\n')
+		} else {
+			b = append(strconv.AppendInt(append(b, "bunaudit_log"...), int64(i), 10), " AS ("...)
+		}
 		b = append(b, "INSERT INTO "...)
 		if t.Schema != "" {
 			b = append(d.quote(b, t.Schema), '.')
 		}
 		b = append(d.quote(b, t.Name), " ("...)
-		return append(row.AppendColumns(b, &sel), ") "...)
-	}
-	rows := func(b []byte) []byte {
-		b = row.AppendSelect(b, &sel)
-		b = append(append(b, " FROM "...), from...)
-		if form.where != "" {
-			b = append(append(b, " WHERE "...), form.where...)
+		b = append(row.AppendColumns(b, &sel), ") "...)
+		if len(tables) > 1 {
+			b = append(b, "SELECT * FROM bunaudit_events"...)
+		} else {
+			b = rows(b)
 		}
-		return append(b, ')')
+		if !final {
+			b = append(b, "), "...)
+		}
 	}
-	if len(tables) == 1 {
-		return rows(into(append(b, ", bunaudit_log AS ("...), tables[0]))
+	if last {
+		return b
 	}
-	b = rows(append(b, ", bunaudit_events AS MATERIALIZED ("...))
-	for i, t := range tables {
-		b = append(strconv.AppendInt(append(b, ", bunaudit_log"...), int64(i), 10), " AS ("...)
-		b = append(into(b, t), "SELECT * FROM bunaudit_events)"...)
-	}
-	return b
+	return b[:len(b)-len(", ")]
 }
 
-// appendResult appends the SELECT of what the caller wants: rows, or how many
-// there are, and how many events.
+// appendResult appends the SELECT of what the caller wants: rows, or only that
+// there are so many.
 func (c *capture) appendResult(b []byte, form *eventForm, from string, t inlineText) inlineText {
-	hasEvent := "true"
-	if form.where != "" {
-		hasEvent = form.where
-	}
-	if !c.wantRows {
-		b = append(append(b, "\nSELECT count(*), count(*) FILTER (WHERE "...), hasEvent...)
-		t.sql = string(append(append(b, ") FROM "...), from...))
-		return t
-	}
 	b = append(b, "\nSELECT "...)
-	if names, ok := c.columns.inline.plainColumns(c.stmt.Returning.In(c.text)); ok {
-		b = append(b, names...)
-	} else {
-		b = append(append(b, from...), ".*"...)
-		t.ours = form.width
-	}
-	if form.where != "" {
-		b = append(append(b, ", "...), form.where...)
-		t.ours++
-		t.told = true
+	if c.wantRows {
+		if names, ok := c.columns.inline.plainColumns(c.stmt.Returning.In(c.text)); ok {
+			b = append(b, names...)
+		} else {
+			b = append(append(b, from...), ".*"...)
+			t.ours = form.width
+		}
+		if form.where != "" {
+			b = append(append(b, ", "...), form.where...)
+			t.ours++
+			t.told = true
+		}
 	}
 	t.sql = string(append(append(b, " FROM "...), from...))
 	return t

@@ -36,10 +36,17 @@ func (r *Row) AppendColumns(b []byte, s *Select) []byte {
 }
 
 // AppendSelect appends the SELECT of rows for an INSERT, without its FROM: what
-// they have in common is r's. The ids count up from r's, row by row.
-func (r *Row) AppendSelect(b []byte, s *Select) []byte {
+// they have in common is r's. The ids count up from r's, row by row, or have its
+// time and are random, which is cheaper.
+func (r *Row) AppendSelect(b []byte, s *Select, random bool) []byte {
 	b = append(b, "SELECT "...)
-	b = appendID(b, r.ID)
+	if random {
+		const stamp = 18 // up to the third group: the time, the version and its fraction
+		b = append(append(b, "overlay(gen_random_uuid()::text PLACING '"...), r.ID[:stamp]...)
+		b = append(b, "' FROM 1)::uuid"...)
+	} else {
+		b = appendID(b, r.ID)
+	}
 	b = append(b, ", '"...)
 	b = r.Time.t.AppendFormat(b, timeLayout)
 	b = append(append(b, "'::timestamptz, "...), s.Op...)
@@ -71,15 +78,15 @@ type sharedColumn struct{ name, value, cast string }
 // shared are the columns that may be NULL and that all rows have in common.
 func (r *Row) shared() [9]sharedColumn {
 	return [...]sharedColumn{
-		{"model", string(r.Model), "::text"},
-		{"actor_id", string(r.ActorID), "::text"},
-		{"actor_type", string(r.ActorType), "::text"},
-		{"actor_name", string(r.ActorName), "::text"},
-		{"on_behalf_of", string(r.OnBehalfOf), "::text"},
-		{"reason", string(r.Reason), "::text"},
+		{"model", string(r.Model), ""},
+		{"actor_id", string(r.ActorID), ""},
+		{"actor_type", string(r.ActorType), ""},
+		{"actor_name", string(r.ActorName), ""},
+		{"on_behalf_of", string(r.OnBehalfOf), ""},
+		{"reason", string(r.Reason), ""},
 		{"meta", string(r.Meta), "::jsonb"},
-		{"trace_id", string(r.TraceID), "::text"},
-		{"span_id", string(r.SpanID), "::text"},
+		{"trace_id", string(r.TraceID), ""},
+		{"span_id", string(r.SpanID), ""},
 	}
 }
 

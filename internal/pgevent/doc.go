@@ -6,10 +6,14 @@
 // or the bare names. The values have the canonical form of package value, so
 // that an event that was made here equals one that was made in Go:
 //
-//	t.AppendKey(b, pgevent.Bare)                    // jsonb: {"id": 7}
-//	t.AppendImage(b, "new", pgevent.Bare)           // jsonb: {"name": {"new": "Jane"}}, of an insert
-//	t.AppendDiff(b, old, pgevent.Bare)              // text: ,"name":{"old":…,"new":…}; empty where nothing differs
-//	t.AppendWasDeleted(b, old)                      // boolean: the soft-delete mark is set
+//	t.AppendKey(b, pgevent.Bare)            // jsonb: {"id": 7}
+//	t.AppendImage(b, "new", pgevent.Bare)   // jsonb: {"name": {"new": "Jane"}}, of an insert
+//	t.AppendDiff(b, old, pgevent.Bare)      // jsonb: {"name": {"old": …, "new": …}}, of an update
+//	t.AppendWasDeleted(b, old)              // boolean: the soft-delete mark is set
+//
+// They are short, since parsing and planning them is most of what they cost, and
+// depend on the types that the columns had when they were read:
+// [Table.AppendHolds] is the condition under which they are right.
 //
 // # Limits
 //

@@ -2,6 +2,8 @@ package pgevent
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
@@ -85,12 +87,15 @@ func (t *Table) AppendImage(b []byte, side string, row Ref) []byte {
 
 const redacted = `'{"mask":"redact"}'::jsonb`
 
-// AppendDiff appends a text expression of the columns that differ between two
-// images: a comma, the name and the change of each, as JSON. It is empty where
-// none does.
+// AppendDiff appends a jsonb expression of the columns that differ between two
+// images, with their changes. It is an empty object where none does.
 func (t *Table) AppendDiff(b []byte, old, new Ref) []byte {
+	if len(t.Key)+len(t.Tracked) == 0 {
+		return append(b, "'{}'::jsonb"...)
+	}
+	b = append(b, "('{'||substr("...)
 	n := 0
-	add := func(c *Column, masked bool) {
+	add := func(c *Column) {
 		switch {
 		case n == 0:
 			b = append(b, "concat("...)
@@ -102,7 +107,7 @@ func (t *Table) AppendDiff(b []byte, old, new Ref) []byte {
 		n++
 		b = append(b, "CASE WHEN "...)
 		b = appendDiffers(b, c, old, new)
-		if masked {
+		if c.Mask == sink.Redacted {
 			b = appendLiteral(append(b, " THEN "...), ","+quoteJSON(c.Name)+`:{"mask":"redact"}`)
 		} else {
 			b = appendLiteral(append(b, " THEN concat("...), ","+quoteJSON(c.Name)+":")
@@ -114,12 +119,12 @@ func (t *Table) AppendDiff(b []byte, old, new Ref) []byte {
 		b = append(b, " END"...)
 	}
 	for i := range t.Key {
-		add(&t.Key[i], false)
+		add(&t.Key[i])
 	}
 	for i := range t.Tracked {
-		add(&t.Tracked[i], t.Tracked[i].Mask == sink.Redacted)
+		add(&t.Tracked[i])
 	}
-	return append(b, ')')
+	return append(b, "),2)||'}')::jsonb"...)
 }
 
 // AppendKeyDiffers appends a boolean expression that is true where the key of
@@ -135,12 +140,80 @@ func (t *Table) AppendKeyDiffers(b []byte, old, new Ref) []byte {
 	return append(b, ')')
 }
 
+// AppendHolds appends a boolean expression that is true where the types of the
+// columns that the other expressions depend on are what they were when the
+// columns were read; or nothing, and false, where they depend on none. diff says
+// that the expressions compare two images.
+func (t *Table) AppendHolds(b []byte, row Ref, diff bool) ([]byte, bool) {
+	var types []byte
+	n := 0
+	add := func(c *Column) {
+		shown := c.Type.IsTime() && c.Mask != sink.Redacted
+		compared := diff && c.Type.EqualIsSame()
+		if !shown && !compared {
+			return
+		}
+		if n++; n == 1 {
+			b = append(b, "ARRAY[pg_typeof("...)
+		} else {
+			b = append(b, ",pg_typeof("...)
+			types = append(types, ',')
+		}
+		b = append(row(b, c), ')')
+		types = strconv.AppendInt(types, c.Type.OID, 10)
+	}
+	for i := range t.Key {
+		add(&t.Key[i])
+	}
+	for i := range t.Tracked {
+		add(&t.Tracked[i])
+	}
+	if n == 0 {
+		return b, false
+	}
+	return append(append(append(b, "]='{"...), types...), "}'::regtype[]"...), true
+}
+
+// AppendSame appends a boolean expression that is true where two images are the
+// same, byte for byte, in all columns of the table.
+func (t *Table) AppendSame(b []byte, old, new Ref) []byte {
+	for i, row := range []Ref{old, new} {
+		if i > 0 {
+			b = append(b, "*="...)
+		}
+		b = append(b, "ROW("...)
+		n := 0
+		for _, columns := range [][]Column{t.Key, t.Tracked} {
+			for i := range columns {
+				if n++; n > 1 {
+					b = append(b, ',')
+				}
+				b = row(b, &columns[i])
+			}
+		}
+		b = append(b, ")::record"...) // without the cast it would compare column by column
+	}
+	return b
+}
+
+// AppendRaise appends a jsonb expression that fails, with an error that
+// [IsRaised] knows.
+func (t *Table) AppendRaise(b []byte, row Ref) []byte {
+	b = append(b, "to_jsonb(concat('"+raised+"',pg_typeof("...)
+	return append(row(b, &t.Key[0]), "))::int)"...)
+}
+
+const raised = "bunaudit:"
+
+// IsRaised reports whether an error of the database is that of [Table.AppendRaise].
+func IsRaised(err error) bool { return err != nil && strings.Contains(err.Error(), `"`+raised) }
+
 // AppendWasDeleted appends a boolean expression that is true where the row
 // counts as soft-deleted: Bun takes NULL, or the zero value where the column
 // isn't nullable, for a row that is there.
 func (t *Table) AppendWasDeleted(b []byte, row Ref) []byte {
 	b = append(b, '(')
-	b = value.AppendPostgresExpr(b, t.Soft.Type, string(row(nil, t.Soft)))
+	b = value.AppendPostgresExprAs(b, t.Soft.Type, string(row(nil, t.Soft)))
 	b = append(b, "::text NOT IN ("...)
 	for i, zero := range model.ZeroMarks() {
 		if i > 0 {
@@ -157,7 +230,7 @@ func appendValue(b []byte, c *Column, row Ref) []byte {
 	if c.Type.Plain() {
 		return row(b, c)
 	}
-	return value.AppendPostgresExpr(b, c.Type, string(row(nil, c)))
+	return value.AppendPostgresExprAs(b, c.Type, string(row(nil, c)))
 }
 
 // appendDiffers compares the canonical values. For types in which two values
@@ -165,15 +238,13 @@ func appendValue(b []byte, c *Column, row Ref) []byte {
 func appendDiffers(b []byte, c *Column, old, new Ref) []byte {
 	switch {
 	case c.Type.EqualIsSame():
-		b = append(old(b, c), " IS DISTINCT FROM "...)
-		return new(b, c)
-	case c.Type.IsText():
-		b = append(old(b, c), `::text COLLATE "C" IS DISTINCT FROM `...)
-		return append(new(b, c), `::text COLLATE "C"`...)
+		return new(append(old(b, c), " IS DISTINCT FROM "...), c)
+	case c.Type.IsText(): // whatever the column's collation takes for equal
+		return new(append(old(b, c), ` COLLATE "C" IS DISTINCT FROM `...), c)
 	}
-	b = value.AppendPostgresExpr(b, c.Type, string(old(nil, c)))
-	b = append(b, `::text<>`...)
-	b = value.AppendPostgresExpr(b, c.Type, string(new(nil, c)))
+	b = value.AppendPostgresExprAs(b, c.Type, string(old(nil, c)))
+	b = append(b, "::text<>"...)
+	b = value.AppendPostgresExprAs(b, c.Type, string(new(nil, c)))
 	return append(b, "::text"...)
 }
 

@@ -13,6 +13,9 @@ type PostgresType struct {
 	// Name is the type as PostgreSQL prints it, for people to read.
 	Name string
 
+	// OID is the type's number in pg_type, as pg_typeof gives it.
+	OID int64
+
 	// Generated is true for GENERATED ALWAYS AS (…): a column that no statement
 	// can set.
 	Generated bool
@@ -29,6 +32,12 @@ func (t PostgresType) Plain() bool { return t.rule == pgPlain }
 // EqualIsSame reports whether two values are equal just if they have the same
 // canonical JSON. It is not so of numeric, say, where 1.0 = 1.00.
 func (t PostgresType) EqualIsSame() bool { return t.equal == pgEqualIsSame }
+
+// IsTime reports whether values are timestamps, with or without a time zone: an
+// expression for the one would give another moment for the other.
+func (t PostgresType) IsTime() bool {
+	return !t.array && (t.rule == pgTimestamp || t.rule == pgTimestampTZ)
+}
 
 // IsText reports whether values of the type are texts whose canonical JSON is
 // the text.
@@ -88,7 +97,7 @@ WITH RECURSIVE cols AS (
 	FROM types s JOIN pg_catalog.pg_type t ON t.oid = s.oid
 	WHERE t.typtype = 'd' OR (t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0)
 )
-SELECT c.attname::text, pg_catalog.format_type(c.atttypid, c.atttypmod), c.attgenerated::text <> '',
+SELECT c.attname::text, pg_catalog.format_type(c.atttypid, c.atttypmod), c.atttypid::int8, c.attgenerated::text <> '',
 	s.depth, t.oid::int8, t.typtype::text, t.typname::text
 FROM cols c JOIN types s ON s.root = c.atttypid JOIN pg_catalog.pg_type t ON t.oid = s.oid
 WHERE t.typtype <> 'd' AND NOT (t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0)
@@ -114,7 +123,7 @@ func LoadPostgresTypes(ctx context.Context, q queryer, table string) (map[string
 		var depth int
 		var oid int64
 		var t PostgresType
-		if err := rows.Scan(&name, &t.Name, &t.Generated, &depth, &oid, &typtype, &typname); err != nil {
+		if err := rows.Scan(&name, &t.Name, &t.OID, &t.Generated, &depth, &oid, &typtype, &typname); err != nil {
 			return nil, fmt.Errorf("value: load column types: %w", err)
 		}
 		t.array = depth > 0

@@ -17,6 +17,27 @@ func AppendPostgresExpr(b []byte, typ PostgresType, quotedColumn string) []byte 
 	return append(b, ",'null'::jsonb)"...)
 }
 
+// AppendPostgresExprAs is [AppendPostgresExpr] for a statement that makes sure
+// by itself that the column still has the type: it is shorter for times.
+func AppendPostgresExprAs(b []byte, typ PostgresType, quotedColumn string) []byte {
+	if !typ.IsTime() {
+		return AppendPostgresExpr(b, typ, quotedColumn)
+	}
+	b = append(b, "COALESCE("...)
+	if typ.rule == pgTimestampTZ {
+		b = appendShortTime(b, quotedColumn, "timezone('UTC',"+quotedColumn+")", `"Z"`)
+	} else {
+		b = appendShortTime(b, quotedColumn, quotedColumn, "")
+	}
+	return append(b, ",'null')"...)
+}
+
+// appendShortTime is appendTimeExpr for a column that is known to have the type.
+func appendShortTime(b []byte, col, inUTC, zone string) []byte {
+	return appendAll(b, `CASE WHEN `, col, `>='0001-01-01 00:00:00+00' AND `, col, `<'infinity' THEN to_jsonb(to_char(`,
+		inUTC, `,'YYYY-MM-DD"T"HH24:MI:SS.US`, zone, `')) ELSE to_jsonb(`, inUTC, `) END`)
+}
+
 // appendScalarExpr appends an expression that is NULL where the column is.
 func appendScalarExpr(b []byte, rule pgRule, col string) []byte {
 	switch rule {
