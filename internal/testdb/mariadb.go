@@ -33,7 +33,7 @@ func openMariaDB(t testing.TB) *DB {
 
 	db.drop(t, name)
 	onMariaDB(t, server, func(ctx context.Context, conn *sql.Conn) error {
-		_, err := conn.ExecContext(ctx, "CREATE DATABASE "+name)
+		_, err := conn.ExecContext(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
 		return err
 	})
 	db.DB = db.Open(t) // registered after the drop, so closed before it
