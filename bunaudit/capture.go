@@ -25,6 +25,9 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 	if c.stmt.Verb == sqltext.Truncate {
 		return c.truncate(ctx)
 	}
+	if own, ok := c.registry.dialect.(capturer); ok {
+		return own.capture(ctx, c)
+	}
 	if err := c.loadColumns(ctx); err != nil {
 		return nil, c.loadFailed(ctx, err)
 	}

@@ -91,7 +91,11 @@ func TestStatementsAreRecordedRowByRow(t *testing.T) {
 		}, nil},
 		{"update with RETURNING and a destination", func(ctx context.Context, db runner) error {
 			var names []string
-			_, err := db.NewUpdate().Model((*Customer)(nil)).Set("name = name || '!'").Where("id = 3").Returning("name").Exec(ctx, &names)
+			q := db.NewUpdate().Model((*Customer)(nil)).Set("name = concat(name, '!')").Where("id = 3")
+			if onMariaDB(db) { // whose UPDATE has none
+				return exec(q.Exec(ctx))
+			}
+			_, err := q.Returning("name").Exec(ctx, &names)
 			if err == nil && (len(names) != 1 || names[0] != "Ann!") {
 				return sql.ErrNoRows
 			}
@@ -100,7 +104,7 @@ func TestStatementsAreRecordedRowByRow(t *testing.T) {
 		{"update with RETURNING * into the model", func(ctx context.Context, db runner) error {
 			c := &Customer{ID: 3, Name: "Anna"}
 			_, err := db.NewUpdate().Model(c).Column("name").WherePK().Returning("*").Exec(ctx)
-			if err == nil && c.Email != "ann@x.org" {
+			if err == nil && c.Email != "ann@x.org" && !onMariaDB(db) {
 				return sql.ErrNoRows
 			}
 			return err

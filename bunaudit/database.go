@@ -8,8 +8,8 @@ import (
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
-// database is what differs between the databases that are captured on. Both
-// know INSERT, UPDATE and DELETE with RETURNING.
+// database is what differs between the databases that are captured on. They
+// know INSERT, UPDATE and DELETE with RETURNING; one that doesn't is a [capturer].
 type database interface {
 	// inlines reports whether a statement can insert its events by itself, as a
 	// common table expression.
@@ -27,12 +27,20 @@ type database interface {
 	// that can't be recorded needs no savepoint to be undone.
 	aborts() bool
 
+	// savepoint is the name to set a savepoint under, made unlike any that is set
+	// where a new one would replace an older one of its name.
+	savepoint(name string) string
+
 	// inTransaction reports whether a transaction is open on u's connection,
 	// and may set u.id to the id that the transaction was given before.
 	inTransaction(ctx context.Context, u *unit) (bool, error)
 
 	// uncapturable says why a statement can't be recorded, or nothing.
 	uncapturable(p *plan, text string, s sqltext.Statement) string
+
+	// commits reports whether a statement commits the transaction that is open,
+	// so that nothing can be recorded in one with it.
+	commits(verb sqltext.Verb) bool
 
 	// claim returns a statement to run first in a transaction that the caller
 	// opened, so that the rows can be read before they are written; or nothing.

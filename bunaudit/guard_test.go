@@ -55,14 +55,14 @@ var guardedWrites = map[string]func(ctx context.Context, db runner) error{
 		return exec(db.NewUpdate().Model(&Vault{ID: 1, Name: "b"}).WherePK().Exec(ctx))
 	},
 	"update without a model's value": func(ctx context.Context, db runner) error {
-		return exec(db.NewUpdate().Model((*Vault)(nil)).Set("name = name || 'c'").Where("id = 1").Exec(ctx))
+		return exec(db.NewUpdate().Model((*Vault)(nil)).Set("name = concat(name, 'c')").Where("id = 1").Exec(ctx))
 	},
 	"update in bulk": func(ctx context.Context, db runner) error {
 		return exec(db.NewUpdate().Model(&[]*Vault{{ID: 1, Name: "bulk"}}).Bulk().Exec(ctx))
 	},
 	"update, scanned": func(ctx context.Context, db runner) error {
 		var names []string
-		return db.NewUpdate().Model((*Vault)(nil)).Set("name = name || 'c'").Where("id = 1").Returning("name").Scan(ctx, &names)
+		return db.NewUpdate().Model((*Vault)(nil)).Set("name = concat(name, 'c')").Where("id = 1").Returning("name").Scan(ctx, &names)
 	},
 	"delete without a model's value": func(ctx context.Context, db runner) error {
 		return exec(db.NewDelete().Model((*Vault)(nil)).Where("id = 2").Exec(ctx))
@@ -98,6 +98,9 @@ func TestAGuardedModelIsWrittenOnlyWhereItIsRecorded(t *testing.T) {
 		for place, in := range guardedPlaces {
 			t.Run(name+"/"+place, func(t *testing.T) {
 				everyWay(t, func(t *testing.T, db *testdb.DB) {
+					if onMariaDB(db) && (name == "update in bulk" || name == "update, scanned") {
+						t.Skip("Bun's SQL for it is none that MariaDB takes")
+					}
 					ctx := deadline(t)
 					a := newAudited(t, db, bunaudit.Config{}, (*Vault)(nil))
 					_, err := a.NewInsert().Model(&[]Vault{{Name: "1"}, {Name: "2"}, {Name: "3"}}).Exec(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/eventrow"
@@ -74,6 +76,20 @@ func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any)
 	}
 	return &audited{DB: pool, hook: hook, plain: db}
 }
+
+// onMariaDB reports whether db is a MariaDB, whose UPDATE has no RETURNING.
+func onMariaDB(db runner) bool { return db.Dialect().Name() == dialect.MySQL }
+
+// upsert makes an insert update the rows that it finds by a column; in the
+// assignment EXCLUDED.column is what would have been inserted.
+func upsert(q *bun.InsertQuery, key, set string) *bun.InsertQuery {
+	if q.DB().Dialect().Name() == dialect.MySQL {
+		return q.On("DUPLICATE KEY UPDATE").Set(excluded.ReplaceAllString(set, "VALUES($1)"))
+	}
+	return q.On("CONFLICT (" + key + ") DO UPDATE").Set(set)
+}
+
+var excluded = regexp.MustCompile(`EXCLUDED\.(\w+)`)
 
 // events are all events that are on record, in order.
 func (a *audited) events(t *testing.T) []sink.Event {

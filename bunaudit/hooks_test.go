@@ -40,10 +40,14 @@ func TestBesideOtherHooksEventsComeOnce(t *testing.T) {
 				for _, in := range refusing {
 					in(t, t.Context(), pool, func(db runner) {
 						require.NoError(t, exec(db.NewInsert().Model(&Customer{Name: "Jane"}).Exec(t.Context())))
-						var score int
-						require.NoError(t, db.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("name = 'Jane'").
-							Returning("score").Scan(t.Context(), &score))
-						require.Equal(t, 1, score)
+						update := db.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("name = 'Jane'")
+						if onMariaDB(db) {
+							require.NoError(t, exec(update.Exec(t.Context())))
+						} else {
+							var score int
+							require.NoError(t, update.Returning("score").Scan(t.Context(), &score))
+							require.Equal(t, 1, score)
+						}
 						require.NoError(t, exec(db.NewDelete().Model((*Customer)(nil)).Where("name = 'Jane'").Exec(t.Context())))
 					})
 				}

@@ -26,6 +26,11 @@ type columns struct {
 	tracked []trackedColumn
 	soft    int // where the soft-delete column is, or -1
 
+	// Of MariaDB: which of the identity's columns the database numbers, from 1; and
+	// all columns of the table.
+	numbered int
+	all      []column
+
 	// isModels says that the table, which the statement names with a schema, is
 	// the one that the model means without.
 	isModels bool

@@ -84,29 +84,37 @@ func TestKeysAndNamesOfAllKinds(t *testing.T) {
 				return exec(db.NewInsert().Model(&[]Line{{Bill: "it's", N: 1, Text: "a"}, {Bill: "it's", N: 2, Text: "b"}, {Bill: "x", N: 1, Text: "c"}}).Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
-				return exec(db.NewUpdate().Model((*Line)(nil)).Set("text = text || '!'").Where("bill = ?", "it's").Exec(ctx))
+				return exec(db.NewUpdate().Model((*Line)(nil)).Set("text = concat(text, '!')").Where("bill = ?", "it's").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
 				return exec(db.NewUpdate().Model((*Line)(nil)).Set("n = 3").Where("bill = 'x'").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
-				return exec(db.NewUpdate().Model((*Line)(nil)).Set("(n, bill) = (n + ?, bill || 's')", 10).Where("bill = ?", "it's").Exec(ctx))
+				set := "(n, bill) = (n + ?, concat(bill, 's'))"
+				if onMariaDB(db) { // which assigns one by one
+					set = "n = n + ?, bill = concat(bill, 's')"
+				}
+				return exec(db.NewUpdate().Model((*Line)(nil)).Set(set, 10).Where("bill = ?", "it's").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
-				return exec(db.NewUpdate().Model((*Line)(nil)).Set("(text, bill, n) = (text || bill, ?, n - 10)", "it's").Where("n > 10").Exec(ctx))
+				set := "(text, bill, n) = (concat(text, bill), ?, n - 10)"
+				if onMariaDB(db) {
+					set = "text = concat(text, bill), bill = ?, n = n - 10"
+				}
+				return exec(db.NewUpdate().Model((*Line)(nil)).Set(set, "it's").Where("n > 10").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
 				return exec(db.NewDelete().Model(&[]Line{{Bill: "x", N: 3}, {Bill: "it's", N: 2}}).WherePK().Exec(ctx))
 			},
 		}, []string{
-			`insert lines {"bill":"it's","n":1}: text -> "a"`, `insert lines {"bill":"it's","n":2}: text -> "b"`, `insert lines {"bill":"x","n":1}: text -> "c"`,
-			`update lines {"bill":"it's","n":1}: text "a" -> "a!"`, `update lines {"bill":"it's","n":2}: text "b" -> "b!"`,
-			`update lines {"bill":"x","n":3} was {"bill":"x","n":1}: n 1 -> 3`,
-			`update lines {"bill":"it'ss","n":11} was {"bill":"it's","n":1}: bill "it's" -> "it'ss", n 1 -> 11`,
-			`update lines {"bill":"it'ss","n":12} was {"bill":"it's","n":2}: bill "it's" -> "it'ss", n 2 -> 12`,
-			`update lines {"bill":"it's","n":1} was {"bill":"it'ss","n":11}: bill "it'ss" -> "it's", n 11 -> 1, text "a!" -> "a!it'ss"`,
-			`update lines {"bill":"it's","n":2} was {"bill":"it'ss","n":12}: bill "it'ss" -> "it's", n 12 -> 2, text "b!" -> "b!it'ss"`,
-			`delete lines {"bill":"it's","n":2}: text "b!it'ss"`, `delete lines {"bill":"x","n":3}: text "c"`,
+			`insert bill_lines {"bill":"it's","n":1}: text -> "a"`, `insert bill_lines {"bill":"it's","n":2}: text -> "b"`, `insert bill_lines {"bill":"x","n":1}: text -> "c"`,
+			`update bill_lines {"bill":"it's","n":1}: text "a" -> "a!"`, `update bill_lines {"bill":"it's","n":2}: text "b" -> "b!"`,
+			`update bill_lines {"bill":"x","n":3} was {"bill":"x","n":1}: n 1 -> 3`,
+			`update bill_lines {"bill":"it'ss","n":11} was {"bill":"it's","n":1}: bill "it's" -> "it'ss", n 1 -> 11`,
+			`update bill_lines {"bill":"it'ss","n":12} was {"bill":"it's","n":2}: bill "it's" -> "it'ss", n 2 -> 12`,
+			`update bill_lines {"bill":"it's","n":1} was {"bill":"it'ss","n":11}: bill "it'ss" -> "it's", n 11 -> 1, text "a!" -> "a!it'ss"`,
+			`update bill_lines {"bill":"it's","n":2} was {"bill":"it'ss","n":12}: bill "it'ss" -> "it's", n 12 -> 2, text "b!" -> "b!it'ss"`,
+			`delete bill_lines {"bill":"it's","n":2}: text "b!it'ss"`, `delete bill_lines {"bill":"x","n":3}: text "c"`,
 		}},
 		{"a string key, and an alias to be quoted", (*Coded)(nil), []func(context.Context, runner) error{
 			func(ctx context.Context, db runner) error {
@@ -141,7 +149,7 @@ func TestKeysAndNamesOfAllKinds(t *testing.T) {
 				return exec(db.NewUpdate().Model(&Odd{ID: 1, From: "F", Big: "G?", Said: "S"}).WherePK().Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
-				return exec(db.NewRaw(`DELETE FROM "Odd Table" WHERE "from" = 'F'`).Exec(ctx))
+				return exec(db.NewRaw("DELETE FROM ? WHERE ? = 'F'", bun.Ident("Odd Table"), bun.Ident("from")).Exec(ctx))
 			},
 		}, []string{
 			`insert Odd Table {"The Key":1}: Größe -> "g", from -> "f", it's? -> "s"`,
@@ -181,7 +189,7 @@ func TestKeysAndNamesOfAllKinds(t *testing.T) {
 				return exec(db.NewUpdate().Model((*Natural)(nil)).Set("n = id").Where("1 = 1").Exec(ctx))
 			},
 			func(ctx context.Context, db runner) error {
-				return exec(db.NewUpdate().Model((*Natural)(nil)).Set("email = email || '2'").Where("1 = 1").Exec(ctx))
+				return exec(db.NewUpdate().Model((*Natural)(nil)).Set("email = concat(email, '2')").Where("1 = 1").Exec(ctx))
 			},
 		}, []string{
 			`insert naturals {"email":"a"}: id -> 1, n -> 0`, `insert naturals {"email":"b"}: id -> 2, n -> 0`,

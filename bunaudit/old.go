@@ -43,13 +43,9 @@ func (c *capture) oldImages(ctx context.Context) (*images, error) {
 // read runs a SELECT of the rows' identities and images, and of their new
 // identities where those are in the list as well.
 func (c *capture) read(ctx context.Context, text string) (*images, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &statementError{err}
-	}
-	result := &rowsInMemory{}
-	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(c.registry.dialect.patient(ctx), result)
+	result, err := c.selectRows(ctx, text)
 	if err != nil {
-		return nil, c.readFailed(ctx, err)
+		return nil, err
 	}
 	m := &images{byIdentity: make(map[string]image, len(result.Rows))}
 	width := c.columns.width()
@@ -79,6 +75,19 @@ func (c *capture) read(ctx context.Context, text string) (*images, error) {
 		} // a key that becomes NULL is for the database to refuse
 	}
 	return m, nil
+}
+
+// selectRows runs a SELECT of the audit's own on the rows of the statement.
+func (c *capture) selectRows(ctx context.Context, text string) (*replay.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &statementError{err}
+	}
+	var rows rowsInMemory
+	err := bun.NewRawQuery(c.db, "?", bun.Safe(text)).Conn(c.unit.conn).Scan(c.registry.dialect.patient(ctx), &rows)
+	if err != nil {
+		return nil, c.readFailed(ctx, err)
+	}
+	return &rows.Result, nil
 }
 
 // of returns what a row was before, given that n rows were updated.

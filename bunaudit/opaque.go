@@ -16,7 +16,7 @@ import (
 func (h *Hook) letPass(
 	ctx context.Context, q bunconn.Query, r *registry, v verdict, event *bun.QueryEvent, reason *UncapturableError,
 ) context.Context {
-	if q != nil && r.dialect != nil && v.plan != nil {
+	if q != nil && r.dialect != nil && v.plan != nil && !r.dialect.commits(v.verb) {
 		if conn, no := h.connOf(q); no == "" {
 			bunconn.Set(q, &recorder{
 				hook: h, registry: r, query: q, db: q.DB(), conn: conn,

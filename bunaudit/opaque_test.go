@@ -29,14 +29,18 @@ func TestWarnLetsPassWhatCanNotBeRecordedAndSaysSo(t *testing.T) {
 		_, err = a.ExecContext(ctx, "UPDATE customers SET score = 1")
 		require.NoError(t, err)
 		// Keys of several rows, found out in the database.
-		res, err := a.NewUpdate().Model((*Customer)(nil)).Set("(id, score) = (SELECT id + 100, 1)").Where("TRUE").Exec(ctx)
+		set, reason := "(id, score) = (SELECT id + 100, 1)", "changes the primary keys of several rows"
+		if onMariaDB(a) { // where an assignment sees those before it
+			set, reason = "score = 1, id = id + 100 * score", "sets a primary key to something that it has set before"
+		}
+		res, err := a.NewUpdate().Model((*Customer)(nil)).Set(set).Where("TRUE").Exec(ctx)
 		require.NoError(t, err)
 		n, err := res.RowsAffected()
 		require.NoError(t, err)
 		require.EqualValues(t, 2, n)
 		// In a transaction that is rolled back.
 		err = a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("(id, score) = (SELECT id + 100, 1)").Where("TRUE").Exec(ctx)
+			_, err := tx.NewUpdate().Model((*Customer)(nil)).Set(set).Where("TRUE").Exec(ctx)
 			require.NoError(t, err)
 			return context.Canceled
 		})
@@ -52,7 +56,7 @@ func TestWarnLetsPassWhatCanNotBeRecordedAndSaysSo(t *testing.T) {
 			require.Empty(t, e.Key)
 		}
 		require.Contains(t, log.String(), "level=WARN")
-		require.Contains(t, log.String(), "changes the primary keys of several rows")
+		require.Contains(t, log.String(), reason)
 
 		stats := a.hook.Stats().Tables["customers"]
 		require.Equal(t, bunaudit.TableStats{Captured: 1, Opaque: 3, Events: 5}, stats)

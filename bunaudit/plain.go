@@ -2,6 +2,7 @@ package bunaudit
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/sqlaudit/bun/internal/replay"
@@ -73,12 +74,15 @@ func (c *capture) runPlain(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, &statementError{err}
 	}
+	return executed(res), nil
+}
+
+// executed is what the driver says of a statement that was run for its effect.
+func executed(res sql.Result) *outcome {
 	out := &outcome{}
-	if out.affected, err = res.RowsAffected(); err != nil {
-		out.noAffected = err
-	}
+	out.affected, out.noAffected = res.RowsAffected()
 	out.lastID, out.noLastID = res.LastInsertId()
-	return out, nil
+	return out
 }
 
 // isRefusal reports whether err is the refusal of the statement itself, before

@@ -25,6 +25,8 @@ func (postgres) begin() string { return "BEGIN" }
 
 func (postgres) patient(ctx context.Context) context.Context { return ctx }
 
+func (postgres) savepoint(name string) string { return name }
+
 func (postgres) aborts() bool { return true }
 
 // inTransaction sets a parameter that lasts to the end of the transaction, and
@@ -50,6 +52,8 @@ func (p postgres) inTransaction(ctx context.Context, u *unit) (bool, error) {
 func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	return uncapturable(p, text, s)
 }
+
+func (postgres) commits(sqltext.Verb) bool { return false }
 
 func (postgres) claim(string, *plan) string { return "" }
 

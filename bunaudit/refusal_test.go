@@ -47,8 +47,8 @@ var refusals = []refusal{
 	{"Exec of a delete behind comments", "", "DELETE", func(ctx context.Context, db runner, _ any, table string) error {
 		return exec(db.ExecContext(ctx, "/* a */ -- b\n DELETE FROM "+table+" WHERE TRUE"))
 	}},
-	{"Query with RETURNING", "", "UPDATE", func(ctx context.Context, db runner, _ any, table string) error {
-		return query(db.QueryContext(ctx, "UPDATE "+table+" SET score = 7 RETURNING id"))
+	{"Query with RETURNING", "", "INSERT", func(ctx context.Context, db runner, _ any, table string) error {
+		return query(db.QueryContext(ctx, "INSERT INTO "+table+" (name, score) VALUES ('x', 1) RETURNING id"))
 	}},
 	{"QueryRow with RETURNING", "", "DELETE", func(ctx context.Context, db runner, _ any, table string) error {
 		var id int64

@@ -58,7 +58,7 @@ func newRegistry(h *Hook, db *bun.DB) *registry {
 	case dialect.SQLite:
 		r.dialect, r.lexical = sqlite{db.Dialect()}, sqltext.SQLite
 	case dialect.MySQL:
-		r.lexical = sqltext.MySQL
+		r.dialect, r.lexical = newMariaDB(db.Dialect()), sqltext.MySQL
 	}
 	r.rebuild()
 	return r

@@ -31,6 +31,8 @@ func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
 // process lives, and nobody else can write.
 func (sqlite) patient(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
+func (sqlite) savepoint(name string) string { return name }
+
 func (sqlite) aborts() bool { return false }
 
 func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
@@ -56,6 +58,8 @@ func (sqlite) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	}
 	return uncapturable(p, text, s)
 }
+
+func (sqlite) commits(sqltext.Verb) bool { return false }
 
 // claim is a write that changes nothing. It takes the lock that the statement
 // would have taken first, had it not been read for.

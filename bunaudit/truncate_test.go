@@ -19,6 +19,12 @@ func TestTruncateIsRecordedForTheTable(t *testing.T) {
 		_, err := a.NewInsert().Model(&Customer{Name: "a"}).Exec(ctx)
 		require.NoError(t, err)
 		_, err = a.NewTruncateTable().Model((*Customer)(nil)).Exec(ctx)
+		if onMariaDB(a) { // where it commits
+			var refused *bunaudit.UncapturableError
+			require.ErrorAs(t, err, &refused)
+			require.Len(t, customers(t, a, "1 = 1"), 1)
+			return
+		}
 		require.NoError(t, err)
 		last := a.events(t)[1]
 		if db.Backend == testdb.SQLite { // where Bun writes a DELETE
@@ -42,25 +48,25 @@ func TestTruncateOfSeveralTables(t *testing.T) {
 			return func(ctx context.Context, db runner) error { return exec(build(db.NewTruncateTable()).Exec(ctx)) }
 		}
 		tell(t, a, []told{
-			{"several", raw("TRUNCATE stock, only lines RESTART IDENTITY"), []string{"truncate stock null", "truncate lines null"}, ""},
+			{"several", raw("TRUNCATE stock, only bill_lines RESTART IDENTITY"), []string{"truncate stock null", "truncate bill_lines null"}, ""},
 			{"behind one that is not audited", raw("truncate table ledgers, stock"), []string{"truncate stock null"}, ""},
 			{"none that is audited", raw("TRUNCATE ledgers"), nil, ""},
 			{"by its schema", raw("TRUNCATE ?.stock", bun.Ident(db.Schema)), []string{"truncate stock null"}, ""},
 			{"of another schema", raw("TRUNCATE ?.stock", bun.Ident(other)), []string{"truncate " + other + ".stock null"}, ""},
 			{"built, with a table more", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
-				return q.Model((*Stock)(nil)).TableExpr("lines")
-			}), []string{"truncate stock null", "truncate lines null"}, ""},
+				return q.Model((*Stock)(nil)).TableExpr("bill_lines")
+			}), []string{"truncate stock null", "truncate bill_lines null"}, ""},
 			{"CASCADE to nothing", truncate(func(q *bun.TruncateTableQuery) *bun.TruncateTableQuery {
 				return q.Model((*Stock)(nil)).Cascade()
 			}), []string{"truncate stock null"}, ""},
 		})
-		a.execute(t, `ALTER TABLE lines ADD COLUMN stock_id bigint REFERENCES stock (id);
-ALTER TABLE ledgers ADD COLUMN line text, ADD COLUMN n int, ADD FOREIGN KEY (line, n) REFERENCES lines (bill, n);
+		a.execute(t, `ALTER TABLE bill_lines ADD COLUMN stock_id bigint REFERENCES stock (id);
+ALTER TABLE ledgers ADD COLUMN line text, ADD COLUMN n int, ADD FOREIGN KEY (line, n) REFERENCES bill_lines (bill, n);
 ALTER TABLE customers ADD COLUMN ledger_id bigint REFERENCES ledgers (id)`)
 		a.execute(t, "DELETE FROM audit_events")
 		tell(t, a, []told{
 			{"CASCADE, by way of one that is not audited", raw("TRUNCATE stock CASCADE"),
-				[]string{"truncate stock null", "truncate lines null", "truncate customers null"}, ""},
+				[]string{"truncate stock null", "truncate bill_lines null", "truncate customers null"}, ""},
 			{"CASCADE of one that is not audited, which passes", raw("TRUNCATE ledgers CASCADE"), nil, ""},
 		})
 	})

@@ -19,13 +19,15 @@ const cleanupTimeout = 5 * time.Second
 // transaction of its own where the statement came on the pool, else a part of
 // the caller's. It ends with commit or with rollback.
 type unit struct {
-	db   *bun.DB
-	conn bun.IConn // *sql.Tx or *sql.Conn
-	id   string    // of the transaction, for Event.Tx
+	db      *bun.DB
+	conn    bun.IConn // *sql.Tx or *sql.Conn
+	dialect database
+	id      string // of the transaction, for Event.Tx
 
 	// mayJoin says that a transaction may be open which has an id already.
 	mayJoin bool
 
+	restore    string // SQL to run before onCommit, may be empty
 	onCommit   string // SQL, may be empty
 	onRollback []string
 	// poison ends the caller's transaction where nothing smaller undoes the
@@ -50,7 +52,7 @@ func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database
 		if err != nil {
 			return nil, err
 		}
-		u := &unit{db: db, conn: c, id: state.id, aborts: d.aborts(), release: func(broken bool) {
+		u := &unit{db: db, conn: c, dialect: d, id: state.id, aborts: d.aborts(), release: func(broken bool) {
 			if broken { // so that nobody commits what could not be undone
 				_ = c.Rollback()
 			}
@@ -58,7 +60,7 @@ func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database
 		}}
 		return u, u.join(ctx, savepoint)
 	case *Tx: // a sink writes to an audited table: the unit is open already
-		u := &unit{db: db, conn: c.IConn, id: c.id, aborts: d.aborts(), release: func(bool) {}}
+		u := &unit{db: db, conn: c.IConn, dialect: d, id: c.id, aborts: d.aborts(), release: func(bool) {}}
 		return u, u.join(ctx, savepoint)
 	case *sql.Conn:
 		return h.beginOnConn(ctx, db, c, d, savepoint)
@@ -85,7 +87,7 @@ func (h *Hook) tryOnPool(ctx context.Context, db *bun.DB, pool *sql.DB, d databa
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{db: db, conn: c, id: h.cfg.NewID(), onCommit: "COMMIT", onRollback: []string{"ROLLBACK"}}
+	u := &unit{db: db, conn: c, dialect: d, id: h.cfg.NewID(), onCommit: "COMMIT", onRollback: []string{"ROLLBACK"}}
 	u.release = func(broken bool) {
 		if broken { // whatever it is in the middle of, nobody else may have it
 			_ = c.Raw(func(any) error { return driver.ErrBadConn })
@@ -106,7 +108,7 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{db: db, conn: c, id: h.cfg.NewID(), release: func(bool) { state.unlock() }}
+	u := &unit{db: db, conn: c, dialect: d, id: h.cfg.NewID(), release: func(bool) { state.unlock() }}
 	inside, err := d.inTransaction(ctx, u)
 	if err != nil {
 		u.release(false)
@@ -124,6 +126,9 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 	return u, nil
 }
 
+// joined reports whether the unit is a part of the caller's transaction.
+func (u *unit) joined() bool { return u.onCommit != "COMMIT" }
+
 const savepointName = "bunaudit"
 
 // join makes the unit a part of the transaction that is open.
@@ -132,12 +137,13 @@ func (u *unit) join(ctx context.Context, savepoint bool) error {
 		u.poison = true
 		return nil
 	}
-	if err := u.exec(ctx, "SAVEPOINT "+savepointName); err != nil {
+	name := u.dialect.savepoint(savepointName)
+	if err := u.exec(ctx, "SAVEPOINT "+name); err != nil {
 		u.release(false)
 		return err
 	}
-	u.onCommit = "RELEASE SAVEPOINT " + savepointName
-	u.onRollback = []string{"ROLLBACK TO SAVEPOINT " + savepointName, "RELEASE SAVEPOINT " + savepointName}
+	u.onCommit = "RELEASE SAVEPOINT " + name
+	u.onRollback = []string{"ROLLBACK TO SAVEPOINT " + name, "RELEASE SAVEPOINT " + name}
 	return nil
 }
 
@@ -148,8 +154,11 @@ func (u *unit) commit(ctx context.Context) error {
 		u.rollback(ctx)
 		return err
 	}
-	if u.onCommit != "" {
-		if err := u.exec(ctx, u.onCommit); err != nil {
+	for _, sql := range []string{u.restore, u.onCommit} {
+		if sql == "" {
+			continue
+		}
+		if err := u.exec(ctx, sql); err != nil {
 			u.rollback(ctx)
 			return err
 		}
@@ -199,7 +208,7 @@ func (u *unit) withdraw(ctx context.Context) {
 
 // try runs fn so that what it did to the database can be undone alone.
 func (u *unit) try(ctx context.Context, fn func() error) error {
-	const name = "bunaudit_try"
+	name := u.dialect.savepoint("bunaudit_try")
 	if err := u.exec(ctx, "SAVEPOINT "+name); err != nil {
 		return err
 	}

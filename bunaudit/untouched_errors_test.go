@@ -35,15 +35,20 @@ type Gone struct {
 
 func createAccounts(t *testing.T, db *testdb.DB) {
 	t.Helper()
+	late := " DEFERRABLE INITIALLY DEFERRED"
+	if onMariaDB(db) {
+		late = "" // it has no such thing
+	}
 	_, err := db.ExecContext(t.Context(), `CREATE TABLE accounts (id bigint PRIMARY KEY, name varchar(8) NOT NULL UNIQUE,
 		amount int NOT NULL CHECK (amount >= 0), owner bigint REFERENCES accounts (id),
-		late bigint REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)`)
+		late bigint REFERENCES accounts (id)`+late+`)`)
 	require.NoError(t, err)
 }
 
 func fillAccounts(t *testing.T, db *testdb.DB) {
 	t.Helper()
-	_, err := db.ExecContext(t.Context(), "DELETE FROM accounts")
+	// InnoDB looks at a foreign key row by row.
+	_, err := db.ExecContext(t.Context(), "UPDATE accounts SET owner = NULL; DELETE FROM accounts")
 	require.NoError(t, err)
 	_, err = db.NewInsert().Model(&[]Account{{ID: 1, Name: "a", Amount: 1}, {ID: 2, Name: "b", Amount: 2, Owner: ptr(int64(1))}}).Exec(t.Context())
 	require.NoError(t, err)
@@ -231,7 +236,7 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 					createAccounts(t, plain)
 					createAccounts(t, db)
 					for _, c := range failingStatements {
-						if c.only != "" && c.only != db.Backend {
+						if !isFor(c.only, db) {
 							continue
 						}
 						if strings.HasPrefix(c.name, "the context is") && place == "on a bun.Conn" {
@@ -247,7 +252,7 @@ func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
 							// A statement that writes its events itself is a SELECT to PostgreSQL.
 							want, got = withoutVerb(want), withoutVerb(got)
 						}
-						if !assertEqualSeen(t, c.name, want, got) {
+						if !assertEqualSeen(t, c.name, want.without(plain), got.without(db)) {
 							t.Fail()
 						}
 						require.Equal(t, dump(t, plain, (*Account)(nil)), dump(t, db, (*Account)(nil)), c.name)

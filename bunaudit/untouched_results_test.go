@@ -64,9 +64,9 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			s.add("%s", sku)
 		}},
 		{"insert from a select", "", func(ctx context.Context, db runner, s *seen) {
-			s.inserted(db.NewRaw(`INSERT INTO lines (bill, n, text) SELECT 'b', id, name FROM products WHERE id < 4`).Exec(ctx))
+			s.inserted(db.NewRaw(`INSERT INTO bill_lines (bill, n, text) SELECT 'b', id, name FROM products WHERE id < 4`).Exec(ctx))
 		}},
-		{"insert that conflicts and does nothing", "", func(ctx context.Context, db runner, s *seen) {
+		{"insert that conflicts and does nothing", "!" + testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
 			p := &Product{SKU: "a", Name: "again"}
 			s.inserted(db.NewInsert().Model(p).On("CONFLICT DO NOTHING").Exec(ctx))
 			s.products(p)
@@ -75,9 +75,49 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			ls := []Line{{Bill: "b", N: 1, Text: "again"}, {Bill: "b", N: 9, Text: "new"}}
 			s.inserted(db.NewInsert().Model(&ls).Ignore().Exec(ctx))
 		}},
-		{"insert that conflicts, scanned", "", func(ctx context.Context, db runner, s *seen) {
+		{"insert that conflicts, scanned", "!" + testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
 			var id int64
 			s.error(db.NewInsert().Model(&Product{SKU: "a"}).On("CONFLICT DO NOTHING").Returning("id").Scan(ctx, &id))
+		}},
+		{"insert that updates what it finds", testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "a", Name: "again"}
+			s.inserted(db.NewInsert().Model(p).On("DUPLICATE KEY UPDATE").Set("name = VALUES(name)").Exec(ctx))
+			s.products(p)
+			p = &Product{ID: 1, SKU: "other", Name: "by key"}
+			s.inserted(db.NewInsert().Model(p).On("DUPLICATE KEY UPDATE").Returning("NULL").Exec(ctx))
+			s.products(p)
+			for _, text := range []string{
+				"INSERT INTO products (`Stock Unit`, name, size_width, size_height, `order`) VALUES ('new1', 'n', 0, 0, 0), ('other', 'x', 0, 0, 0), ('new2', 'n', 0, 0, 0) ON DUPLICATE KEY UPDATE name = VALUES(name)",
+				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE name = name",
+				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE `order` = 7",
+				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id)",
+				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(products.id), name = 'z'",
+				"INSERT INTO bill_lines VALUES ('b', 1, 'upserted'), ('b', 2, 'upserted'), ('b', 1, 'upserted'), ('b', 50, 'upserted') ON DUPLICATE KEY UPDATE text = VALUES(text)",
+				"INSERT INTO bill_lines VALUES ('b', 1, 'upserted') ON DUPLICATE KEY UPDATE text = VALUES(text)",
+			} {
+				s.add("%s", text)
+				s.inserted(db.NewRaw(text).Exec(ctx))
+			}
+		}},
+		{"other inserts", testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
+			for _, text := range []string{
+				"INSERT INTO products SET id = 300, `Stock Unit` = 'set', size_width = 0, size_height = 0, `order` = 0",
+				"INSERT IGNORE products (`Stock Unit`, size_width, size_height, `order`) VALUES ('set', 0, 0, 0), ('set2', 0, 0, 0)",
+				"INSERT LOW_PRIORITY INTO products (id, `Stock Unit`, size_width, size_height, `order`) VALUES (310, 's310', 0, 0, 0), (305, 's305', 0, 0, 0)",
+				"INSERT INTO bill_lines SET bill = 'last', n = LAST_INSERT_ID() * 0, text = ''",
+				"INSERT INTO bill_lines VALUE ('b', 60, 'x')",
+				"INSERT INTO bill_lines SELECT bill, n + 1000, text FROM bill_lines WHERE n < 3",
+				"INSERT INTO bill_lines (bill, n, text) VALUES ('c', 1, 'x') RETURNING n",
+				"DELETE FROM bill_lines WHERE n >= 1000 ORDER BY n DESC LIMIT 1",
+				"UPDATE bill_lines SET text = 'limited' WHERE n >= 50 ORDER BY n DESC LIMIT 2",
+				"UPDATE LOW_PRIORITY bill_lines AS l SET l.text = 'low' WHERE l.n = 60",
+				"UPDATE bill_lines JOIN products ON products.id = bill_lines.n SET bill_lines.text = products.name WHERE bill_lines.bill = 'b'",
+				"UPDATE bill_lines AS l, (SELECT 60 AS k) AS s SET text = 'joined' WHERE l.n = s.k",
+				"UPDATE IGNORE products SET `Stock Unit` = 'a' WHERE id > 2",
+			} {
+				s.add("%s", text)
+				s.inserted(db.NewRaw(text).Exec(ctx))
+			}
 		}},
 		{"update by key", "", func(ctx context.Context, db runner, s *seen) {
 			p := &Product{ID: 1, SKU: "a", Name: "one", Price: ptr(int64(3))}
@@ -190,12 +230,12 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			s.add("%s", anyOrder(ls))
 		}},
 		{"raw insert, update and delete", "", func(ctx context.Context, db runner, s *seen) {
-			s.inserted(db.NewRaw("INSERT INTO lines (bill, n, text) VALUES ('raw', ?, 'x')", 1).Exec(ctx))
-			s.result(db.NewRaw("UPDATE lines SET text = 'y' WHERE bill = ?;", "raw").Exec(ctx))
+			s.inserted(db.NewRaw("INSERT INTO bill_lines (bill, n, text) VALUES ('raw', ?, 'x')", 1).Exec(ctx))
+			s.result(db.NewRaw("UPDATE bill_lines SET text = 'y' WHERE bill = ?;", "raw").Exec(ctx))
 			var l Line
-			s.error(db.NewRaw("DELETE FROM lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
+			s.error(db.NewRaw("DELETE FROM bill_lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
 			s.add("%v", l)
-			s.error(db.NewRaw("DELETE FROM lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
+			s.error(db.NewRaw("DELETE FROM bill_lines WHERE bill = 'raw' RETURNING *").Scan(ctx, &l))
 		}},
 		{"a comment from the context", "", func(ctx context.Context, db runner, s *seen) {
 			s.result(db.NewUpdate().Model((*Product)(nil)).Comment("route=/a; DELETE").Set("price = 5").Where("id = 1").Exec(ctx))

@@ -111,6 +111,12 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 		v.refuse("it runs code on the server that names the table")
 	case head.Several:
 		v.refuse("the text has several statements: run them one by one")
+	case r.lexical == sqltext.MySQL && head.Verb == sqltext.Update:
+		// By way of several tables: which of them it updates is seen once it is
+		// taken apart. If any, it is to be the first.
+		if plans := r.byName(head.Target); len(plans) == 1 {
+			v.plan, v.table = plans[0], plans[0].table
+		}
 	default:
 		v.refuse("a common table expression or another part of the statement writes")
 	}

@@ -27,6 +27,7 @@ func openMariaDB(t testing.TB) *DB {
 	}
 	name := "bunaudit_" + randomHex()
 	cfg.DBName = name
+	cfg.MultiStatements = true // as on the other databases
 	db := &DB{Backend: MariaDB, Schema: name, DSN: cfg.FormatDSN()}
 	db.open = func() *bun.DB { return bun.NewDB(openMySQL(t, db.DSN), mysqldialect.New()) }
 	db.drop = func(t testing.TB, name string) { dropDatabase(t, server, name) }

@@ -12,7 +12,7 @@ import (
 // The list shrinks to nothing, and this file goes with it.
 func pending() []string {
 	return []string{
-		"bunaudit.test", "oracle.test", "value.test",
+		"oracle.test", "value.test", "bunaudit.test TestRandomStatementsAgainstTriggers",
 		"sink_kafka.test TestCommittedEventsReachTheTopicAndNoOthers", "sink_kafka.test TestEachRowsEventsAreInOrder",
 		"sink_kafka.test TestLateCommitIsNotLost", "sink_kafka.test TestRelayOfTheSameProcessHearsOfCommits",
 		"sink_kafka.test TestTeeWithTheSQLSink", "sink_kafka.test TestBacklogIsDrained",

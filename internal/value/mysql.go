@@ -38,8 +38,8 @@ const (
 	mysqlGeometry                   // as well-known text
 )
 
-// LoadMySQLTypes reads the types of a table's columns, by column name, in one
-// query. The table's name is quoted as in SQL, with or without its database;
+// LoadMySQLTypes reads the types of a table's columns, by the column's name in
+// lower case, in one query. The table's name is quoted as in SQL, with or without its database;
 // without one it is in the connection's. Errors are the driver's.
 func LoadMySQLTypes(ctx context.Context, q queryer, table string) (map[string]MySQLType, error) {
 	rows, err := q.QueryContext(ctx, "SHOW COLUMNS FROM "+table)
@@ -57,10 +57,28 @@ func LoadMySQLTypes(ctx context.Context, q queryer, table string) (map[string]My
 		}
 		t.AutoIncrement = strings.Contains(strings.ToLower(extra), "auto_increment")
 		t.rule = mysqlRuleOf(t.Name)
-		types[name] = t
+		types[strings.ToLower(name)] = t
 	}
 	return types, rows.Err()
 }
+
+// AsPrinted returns the type of a column that is read as the session prints it,
+// as a literal that the column is compared with is.
+func (t MySQLType) AsPrinted() MySQLType {
+	if t.rule == mysqlTimestamp {
+		t.rule = mysqlText
+	}
+	return t
+}
+
+// IsInteger reports whether the column holds integers.
+func (t MySQLType) IsInteger() bool { return t.rule == mysqlInteger }
+
+// IsNumber reports whether the column holds numbers.
+func (t MySQLType) IsNumber() bool { return t.rule >= mysqlInteger && t.rule <= mysqlDouble }
+
+// IsBytes reports whether the column holds binary strings.
+func (t MySQLType) IsBytes() bool { return t.rule == mysqlBytes }
 
 func mysqlRuleOf(name string) mysqlRule {
 	base, _, _ := strings.Cut(strings.ToLower(name), "(")
