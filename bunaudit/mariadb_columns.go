@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/internal/value"
 )
 
@@ -29,6 +30,11 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 		return nil, &UncapturableError{Table: p.table, Reason: reason}
 	}
 	c := layOut(p.model)
+	var current string
+	if err := bun.NewRawQuery(u.db, "SELECT COALESCE(DATABASE(), '')").Conn(u.conn).Scan(ctx, &current); err != nil {
+		return nil, &statementError{err}
+	}
+	c.isModels = p.schema == "" && table == string(appendName(nil, sqltext.Name{Schema: current, Table: p.table}, m))
 	typeOf := func(f *schema.Field) (value.MySQLType, error) {
 		typ, ok := types[strings.ToLower(f.Name)]
 		if !ok {
