@@ -168,7 +168,7 @@ func TestATableThatIsNamedInOtherWays(t *testing.T) {
 					Where(quoted(`"where".id = 1`)).Exec(ctx))
 			}, []string{`update odd.items; DELETE {"id":1}: name "a" -> "b"`}, ""},
 			{"and deleted", func(ctx context.Context, db runner) error {
-				return exec(db.NewDelete().Model((*Item)(nil)).ModelTableExpr(quoted(`"odd.items; DELETE"`+as)).Where("TRUE").Exec(ctx))
+				return exec(db.NewDelete().Model((*Item)(nil)).ModelTableExpr(quoted(`"odd.items; DELETE"` + as)).Where("TRUE").Exec(ctx))
 			}, []string{`delete odd.items; DELETE {"id":1}: name "b"`}, ""},
 			{"in capitals", raw(map[bool]string{false: "INSERT INTO ITEMS (ID, NAME) VALUES (3, 'c')", true: "INSERT INTO items (ID, NAME) VALUES (3, 'c')"}[onMariaDB(db)]), []string{`insert items {"id":3}: name -> "c"`}, ""},
 			{"with its schema", raw("UPDATE ?.items AS i SET name = 'd' WHERE i.id = 3", bun.Ident(schemaOf(db))), []string{`update items {"id":3}: name "c" -> "d"`}, ""},
