@@ -27,8 +27,9 @@
 // [ErrIncomplete] and [Row].
 //
 // [Query.Baseline] puts the rows on record that are older than the audit, and
-// [Query.Verify] finds those that were changed behind the hook's back: on
-// PostgreSQL and SQLite, where the table of events is in the audited database.
+// [Query.Verify] finds those that were changed behind the hook's back.
+// [Query.Revert] undoes changes, and is recorded itself. These three read the
+// audited table: on PostgreSQL and SQLite, with the events in the same database.
 //
 // Every condition narrows the result; of the values of one condition any will
 // do. A mistake in a query, such as a key of the wrong shape, is reported by the

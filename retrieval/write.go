@@ -1,0 +1,143 @@
+package retrieval
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+func (q *query) onSQLite() bool { return q.dialect() == dialect.SQLite }
+
+// writer changes rows of a model by Bun's builders, so that hooks see it.
+type writer struct {
+	tx    bun.Tx
+	model *model.Model
+}
+
+// remove deletes the row with the key, also where the model deletes softly.
+func (w writer) remove(ctx context.Context, key sink.Values) error {
+	del := w.tx.NewDelete().Model(reflect.New(w.model.Bun.Type).Interface()).ForceDelete()
+	if w.model.Bun.SoftDeleteField != nil {
+		del = del.WhereAllWithDeleted()
+	}
+	err := w.eachKey(key, func(f *schema.Field, arg any) { del = del.Where("?TableAlias.? = ?", bun.Safe(f.SQLName), arg) })
+	if err != nil {
+		return err
+	}
+	_, err = del.Exec(ctx)
+	return err
+}
+
+// insert inserts a row with these columns; others get their defaults.
+func (w writer) insert(ctx context.Context, key, values sink.Values) error {
+	all := maps.Clone(values)
+	maps.Copy(all, key)
+	row, columns, special, err := w.row(all)
+	if err != nil {
+		return err
+	}
+	ins := w.tx.NewInsert().Model(row).Column(columns...).Returning("NULL")
+	for name, v := range special {
+		ins = ins.Value(name, "?", v)
+	}
+	_, err = ins.Exec(ctx)
+	return err
+}
+
+// update gives a row its old values back, and its old key. It reports whether
+// there was anything to do.
+func (w writer) update(ctx context.Context, u *undo, now sink.Values) (bool, error) {
+	values := sink.Values{}
+	for name, raw := range u.then {
+		if is, tracked := now[name]; !tracked || string(is) != string(raw) {
+			values[name] = raw
+		}
+	}
+	wrote := false
+	row, columns, special, err := w.row(values)
+	if err != nil {
+		return false, err
+	}
+	if len(columns) > 0 {
+		up := w.tx.NewUpdate().Model(row).Column(columns...)
+		for name, v := range special {
+			up = up.Value(name, "?", v)
+		}
+		if err := w.execUpdate(ctx, up, u.key); err != nil {
+			return false, err
+		}
+		wrote = true
+	}
+	old, err := canonicalKey(u.target)
+	if err != nil {
+		return false, err
+	}
+	if is, err := canonicalKey(u.key); err != nil || is == old {
+		return wrote, err
+	}
+	// Bun leaves the primary key out of an update by a model.
+	up := w.tx.NewUpdate().Model(reflect.New(w.model.Bun.Type).Interface())
+	err = w.eachKey(u.target, func(f *schema.Field, arg any) { up = up.Set("? = ?", bun.Safe(f.SQLName), arg) })
+	if err != nil {
+		return false, err
+	}
+	return true, w.execUpdate(ctx, up, u.key)
+}
+
+func (w writer) execUpdate(ctx context.Context, up *bun.UpdateQuery, key sink.Values) error {
+	if w.model.Bun.SoftDeleteField != nil {
+		up = up.WhereAllWithDeleted()
+	}
+	err := w.eachKey(key, func(f *schema.Field, arg any) { up = up.Where("?TableAlias.? = ?", bun.Safe(f.SQLName), arg) })
+	if err != nil {
+		return err
+	}
+	_, err = up.Exec(ctx)
+	return err
+}
+
+func (w writer) eachKey(key sink.Values, fn func(*schema.Field, any)) error {
+	for _, f := range w.model.Key {
+		arg, err := value.Arg(f, key[f.Name])
+		if err != nil {
+			return err
+		}
+		fn(f, arg)
+	}
+	return nil
+}
+
+// row makes a value of the model of columns that it has. Those that Bun would
+// write as another value, because of the tag nullzero, are special.
+func (w writer) row(values sink.Values) (row any, columns []string, special map[string]any, err error) {
+	v := reflect.New(w.model.Bun.Type)
+	special = map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f, ok := w.model.Field(name)
+		if !ok { // the model no longer has it
+			continue
+		}
+		raw := values[name]
+		if err := value.Decode(f, raw, f.Value(v.Elem())); err != nil {
+			return nil, nil, nil, fmt.Errorf("column %s: %w", name, err)
+		}
+		columns = append(columns, name)
+		switch {
+		case string(raw) == "null":
+			special[name] = nil
+		case f.NullZero && f.HasZeroValue(v.Elem()):
+			special[name] = f.Value(v.Elem()).Interface()
+		}
+	}
+	return v.Interface(), columns, special, nil
+}
