@@ -52,6 +52,15 @@ type counters struct {
 	reasons map[string]int64
 
 	statements, events metric.Int64Counter
+
+	// labels are the attributes that go with the counts, made once each.
+	labels map[label][]metric.AddOption
+}
+
+// label says what is counted: statements, or events where there is no outcome.
+type label struct {
+	table   string
+	outcome result
 }
 
 // result is what became of a statement.
@@ -68,7 +77,7 @@ const (
 
 func newCounters() *counters {
 	meter := otel.Meter("github.com/sqlaudit/bun/bunaudit")
-	c := &counters{tables: make(map[string]TableStats), reasons: make(map[string]int64)}
+	c := &counters{tables: make(map[string]TableStats), reasons: make(map[string]int64), labels: make(map[label][]metric.AddOption)}
 	// The errors are of names that can't be used, which these can.
 	c.statements, _ = meter.Int64Counter("bunaudit.statements",
 		metric.WithDescription("statements on audited tables, by what became of them"))
@@ -95,13 +104,27 @@ func (c *counters) count(ctx context.Context, table string, r result, events int
 	}
 	t.Events += int64(events)
 	c.tables[table] = t
+	ofStatement, ofEvents := c.labelled(label{table, r}), c.labelled(label{table: table})
 	c.mu.Unlock()
 
-	name := attribute.String("table", table)
-	c.statements.Add(ctx, 1, metric.WithAttributes(name, attribute.String("outcome", string(r))))
+	c.statements.Add(ctx, 1, ofStatement...)
 	if events > 0 {
-		c.events.Add(ctx, int64(events), metric.WithAttributes(name))
+		c.events.Add(ctx, int64(events), ofEvents...)
 	}
+}
+
+// labelled wants the lock to be held.
+func (c *counters) labelled(l label) []metric.AddOption {
+	if options, ok := c.labels[l]; ok {
+		return options
+	}
+	attributes := []attribute.KeyValue{attribute.String("table", l.table)}
+	if l.outcome != "" {
+		attributes = append(attributes, attribute.String("outcome", string(l.outcome)))
+	}
+	options := []metric.AddOption{metric.WithAttributes(attributes...)}
+	c.labels[l] = options
+	return options
 }
 
 func (c *counters) separate(reason string) {

@@ -25,13 +25,38 @@ type Query interface {
 	DB() *bun.DB
 }
 
+// Where the fields are. Looking one up by its name takes microseconds and some
+// twenty allocations, which a statement shouldn't pay each time.
+var (
+	connIndex = indexesOf("conn", bun.InsertQuery{}, bun.UpdateQuery{}, bun.DeleteQuery{}, bun.RawQuery{},
+		bun.SelectQuery{}, bun.MergeQuery{}, bun.TruncateTableQuery{})
+	resolverIndex = indexesOf("resolver", bun.DB{})
+)
+
+// indexesOf returns the index of the named field in each of the structs that
+// has one.
+func indexesOf(name string, structs ...any) map[reflect.Type][]int {
+	indexes := make(map[reflect.Type][]int, len(structs))
+	for _, s := range structs {
+		typ := reflect.TypeOf(s)
+		if f, ok := typ.FieldByName(name); ok {
+			indexes[typ] = f.Index
+		}
+	}
+	return indexes
+}
+
 // Get returns the connection that q runs on: nil for the pool, a *sql.Tx, a
 // *sql.Conn, a *sql.DB, or what the user gave to q's method Conn. The error says
 // that this version of Bun is unknown.
 func Get(q Query) (bun.IConn, error) {
 	var field reflect.Value
 	if v := reflect.ValueOf(builder(q)); v.Kind() == reflect.Pointer {
-		field = v.Elem().FieldByName("conn")
+		if index, ok := connIndex[v.Type().Elem()]; ok {
+			field = v.Elem().FieldByIndex(index)
+		} else {
+			field = v.Elem().FieldByName("conn")
+		}
 	}
 	if !field.IsValid() || field.Type() != reflect.TypeFor[bun.IConn]() {
 		return nil, fmt.Errorf("bunaudit: %T has no connection that could be read: this version of Bun is not supported, use %s", q, Supported)
@@ -91,8 +116,13 @@ func builder(q Query) Query {
 // write to another database than db.DB, and the resolver's type. The resolver
 // that comes with Bun (bunexp.ReadWriteConnResolver) never does.
 func WritesElsewhere(db *bun.DB) (resolver string, elsewhere bool) {
-	field := reflect.ValueOf(db).Elem().FieldByName("resolver")
-	if !field.IsValid() || field.Kind() != reflect.Interface || field.IsNil() {
+	v := reflect.ValueOf(db).Elem()
+	index, ok := resolverIndex[v.Type()]
+	if !ok {
+		return "", false
+	}
+	field := v.FieldByIndex(index)
+	if field.Kind() != reflect.Interface || field.IsNil() {
 		return "", false
 	}
 	typ := field.Elem().Type()
