@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // checkTables reads no row of every audited table, with the columns that a
@@ -38,4 +39,23 @@ func (r *registry) checkTable(ctx context.Context, p *plan) error {
 		return err
 	}
 	return errors.Join(rows.Err(), rows.Close())
+}
+
+// checkListed reports the audited models that Bun has met since the hook was
+// added, where Config.Models was to name them all: raw SQL on their tables has
+// passed before.
+func (r *registry) checkListed() error {
+	if len(r.hook.cfg.Models) == 0 {
+		return nil
+	}
+	var errs []error
+	for name, plans := range r.known.Load().names {
+		for _, p := range plans {
+			if p.model != nil && !slices.Contains(r.first.names[name], p) {
+				errs = append(errs, fmt.Errorf("bunaudit: check model %s: it is audited, but Config.Models doesn't list it: "+
+					"raw SQL on the table %s would pass until the model's first use", p.model.Bun.TypeName, p.table))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

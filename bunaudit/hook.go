@@ -180,8 +180,10 @@ func disarm(q bunconn.Query) {
 
 // Check reports what would keep the hook from recording: tags that can't be
 // read, a sink that isn't ready, an audited table that the database doesn't
-// have or that lacks a column of its model. It asks every database that the
-// hook was added to, and changes nothing. Call it at start-up.
+// have or that lacks a column of its model; and, where Config.Models lists
+// models, audited ones that Bun has met since and that aren't on the list. It
+// asks every database that the hook was added to, and changes nothing. Call it
+// at start-up, and once more at the end of the tests of your service.
 func (h *Hook) Check(ctx context.Context) error {
 	h.mu.Lock()
 	dbs := slices.Clone(h.dbs)
@@ -192,7 +194,7 @@ func (h *Hook) Check(ctx context.Context) error {
 	var errs []error
 	for _, db := range dbs {
 		r := h.registry(db)
-		errs = append(errs, r.check(), r.checkTables(ctx))
+		errs = append(errs, r.check(), r.checkListed(), r.checkTables(ctx))
 		if c, ok := h.cfg.Sink.(sink.Checker); ok {
 			errs = append(errs, c.Check(ctx, &Tx{IConn: db.DB, db: db}))
 		}

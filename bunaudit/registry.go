@@ -29,6 +29,7 @@ type registry struct {
 
 	mu    sync.Mutex // serialises rebuild
 	known atomic.Pointer[known]
+	first *known // when the hook was added
 }
 
 // known is what the models that Bun has seen say about its tables.
@@ -61,6 +62,7 @@ func newRegistry(h *Hook, db *bun.DB) *registry {
 		r.dialect, r.lexical = newMariaDB(db.Dialect()), sqltext.MySQL
 	}
 	r.rebuild()
+	r.first = r.known.Load()
 	return r
 }
 

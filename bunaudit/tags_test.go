@@ -247,3 +247,24 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+// Raw SQL on the table of a model that nobody has listed passes until the model
+// is used, which Check then tells of.
+func TestCheckFindsModelsThatAreNotListed(t *testing.T) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
+		listed := newAudited(t, db, bunaudit.Config{Models: []any{(*Customer)(nil)}}, (*Customer)(nil), (*Stock)(nil), (*Ledger)(nil))
+		unlisted := newAudited(t, db, bunaudit.Config{})
+		for _, a := range []*audited{listed, unlisted} {
+			require.NoError(t, raw("INSERT INTO stock (sku, n) VALUES (?, 1)", fmt.Sprintf("%p", a))(t.Context(), a))
+			require.Empty(t, a.story(t))
+			require.NoError(t, a.hook.Check(t.Context()))
+			for _, m := range []any{(*Stock)(nil), (*Ledger)(nil)} {
+				require.NoError(t, exec(a.NewUpdate().Model(m).Set("id = id").Where("1 = 0").Exec(t.Context())))
+			}
+		}
+		require.NoError(t, unlisted.hook.Check(t.Context()))
+		err := listed.hook.Check(t.Context())
+		require.ErrorContains(t, err, "check model Stock: it is audited, but Config.Models doesn't list it")
+		require.NotContains(t, err.Error(), "Ledger")
+	})
+}
