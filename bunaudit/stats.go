@@ -17,8 +17,8 @@ type Stats struct {
 	Tables map[string]TableStats
 
 	// Separate counts the statements that were recorded by separate statements,
-	// by the reason why they could not write their events themselves. On
-	// PostgreSQL the reasons tell what costs round trips; elsewhere there is one.
+	// by the reason why they did not write their events themselves. On PostgreSQL
+	// that costs round trips; elsewhere it is how it is done.
 	Separate map[string]int64
 }
 
@@ -31,7 +31,11 @@ type TableStats struct {
 	Opaque   int64 // let through by Uncapturable: Warn
 	Degraded int64 // let through by OnFailure: Degrade, without their events
 	Skipped  int64 // let through by Skip
-	Events   int64
+
+	// Events counts the events written. An UPDATE that was run for no rows and
+	// wrote its events itself does not tell how many it wrote: it counts with the
+	// rows that it updated, also those that stayed as they were.
+	Events int64
 }
 
 // Stats returns the counts so far. The same counts go to OpenTelemetry's global
