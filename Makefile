@@ -5,6 +5,7 @@
 SERVERS ?= -pg 15 -pgbouncer -mariadb -kafka
 FOR     ?= 30s
 BENCH   ?= .
+EVENTS  ?= 200000
 BENCHED ?= -pg 15
 
 # The packages that depend on the version of PostgreSQL, and the versions that make test runs them on besides SERVERS.
@@ -22,7 +23,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go fuzz soak examples example-kafka services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
+.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go bench-kafka fuzz soak examples example-kafka services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -67,6 +68,9 @@ bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwo
 
 bench-go: $(SERVER) ## The Go benchmarks that match BENCH=., on a server that syncs to disk
 	$(SERVER) run $(BENCHED) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+bench-kafka: $(SERVER) ## The relay beside kafka-go's bare Writer: EVENTS=200000 of a backlog, and the time from a commit to a consumer
+	@$(SERVER) run -pg 15 -kafka -fsync -- go run ./internal/benchkafka -events $(EVENTS)
 
 fuzz: $(SERVER) ## Each fuzz test for FOR=30s
 	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) $(MODULES:%=../%)

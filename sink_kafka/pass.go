@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -126,6 +127,7 @@ func (r *Relay) delete(ctx context.Context, seqs []int64) error {
 
 func (r *Relay) deleteRows(ctx context.Context, conn bun.IConn, seqs []int64) error {
 	_, err := r.db.NewDelete().Conn(conn).Model((*eventrow.Row)(nil)).ModelTableExpr("?", r.sink.cfg.outbox().Expr()).
+		Where("seq BETWEEN ? AND ?", slices.Min(seqs), slices.Max(seqs)). // what a planner makes of a long list is not to be relied on
 		Where("seq IN (?)", bun.In(seqs)).Exec(ctx)
 	return err
 }

@@ -1,0 +1,218 @@
+// Command benchkafka measures a relay beside kafka-go's bare Writer, on the
+// PostgreSQL and the broker that BUNAUDIT_TEST_POSTGRES and BUNAUDIT_TEST_KAFKA
+// name:
+//
+//	go run ./internal/benchkafka -events 200000
+//
+// It prints how many events a second of about 1 KB each took from the outbox to the
+// topic, the deletion included; how many messages of the same content and the same
+// batches the Writer sent to the same broker; the ratio; the most memory that the
+// program used meanwhile; and the time from a commit to a consumer, when there is
+// little to do and at 5,000 events a second. Both take turns, three times; the
+// median counts.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/driver/pgdriver"
+
+	kafkasink "github.com/sqlaudit/bun/sink_kafka"
+)
+
+const (
+	rounds     = 3
+	batch      = 5000
+	partitions = 6
+)
+
+func main() {
+	events := flag.Int("events", 200_000, "events in a backlog")
+	seconds := flag.Duration("latency", 5*time.Second, "how long to measure each of the two latencies")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *events, *seconds); err != nil {
+		fmt.Fprintln(os.Stderr, "benchkafka:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is the database, the broker and a topic of the run's own.
+type bench struct {
+	db     *bun.DB
+	broker string
+	topic  string
+	client *kafka.Client
+	sink   *kafkasink.Sink
+}
+
+func run(ctx context.Context, events int, seconds time.Duration) (err error) {
+	b := &bench{broker: os.Getenv("BUNAUDIT_TEST_KAFKA")}
+	dsn := os.Getenv("BUNAUDIT_TEST_POSTGRES")
+	if b.broker == "" || dsn == "" {
+		return errors.New("BUNAUDIT_TEST_POSTGRES and BUNAUDIT_TEST_KAFKA have to name a server each: run make bench-kafka, which starts them")
+	}
+	name := fmt.Sprintf("benchkafka_%d", time.Now().UnixNano())
+	b.topic = name
+	b.client = &kafka.Client{Addr: kafka.TCP(b.broker)}
+	created, err := b.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err == nil {
+		err = created.Errors[name]
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_, deleteErr := b.client.DeleteTopics(context.WithoutCancel(ctx), &kafka.DeleteTopicsRequest{Topics: []string{name}})
+		err = errors.Join(err, deleteErr)
+	}()
+	b.db = bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(dsn))), pgdialect.New())
+	defer func() { _ = b.db.Close() }()
+	b.sink = kafkasink.New(kafkasink.Config{Brokers: []string{b.broker}, Topic: name, Schema: name, Log: slog.New(slog.DiscardHandler)})
+	if err := b.sink.CreateTable(ctx, b.db); err != nil {
+		return err
+	}
+	defer func() {
+		_, dropErr := b.db.NewRaw("DROP SCHEMA ? CASCADE", bun.Ident(name)).Exec(context.WithoutCancel(ctx))
+		err = errors.Join(err, dropErr)
+	}()
+	if err := b.throughput(ctx, events); err != nil {
+		return err
+	}
+	return b.latencies(ctx, seconds)
+}
+
+func (b *bench) throughput(ctx context.Context, events int) error {
+	messages, err := b.messages(ctx, batch)
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, m := range messages {
+		size += len(m.Key) + len(m.Value)
+		for _, h := range m.Headers {
+			size += len(h.Key) + len(h.Value)
+		}
+	}
+	fmt.Printf("%d events of %d bytes, %d partitions, batches of %d, snappy, acknowledged by all replicas\n", events, size/batch, partitions, batch)
+	var relays, writers []float64
+	var memory uint64
+	for range rounds {
+		writer, err := b.write(ctx, messages, events)
+		if err != nil {
+			return err
+		}
+		relay, peak, err := b.relay(ctx, events)
+		if err != nil {
+			return err
+		}
+		relays, writers, memory = append(relays, relay), append(writers, writer), max(memory, peak)
+		fmt.Printf("  bare Writer %.0f/s, relay %.0f/s\n", writer, relay)
+	}
+	fmt.Printf("median: bare Writer %.0f/s, relay %.0f/s, ratio %.2f; the relay's process used at most %d MB of heap\n",
+		median(writers), median(relays), median(relays)/median(writers), memory>>20)
+	return nil
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// fill puts events of about 1 KB into the outbox.
+func (b *bench) fill(ctx context.Context, n int) error {
+	_, err := b.db.NewRaw(`INSERT INTO ?.audit_outbox (id, time, op, table_name, model, key, changes, tx)
+		SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
+			jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
+		FROM generate_series(1, ?) AS i, LATERAL (SELECT string_agg(md5((i * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
+		ORDER BY i`, bun.Ident(b.topic), n).Exec(ctx)
+	if err == nil {
+		_, err = b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.topic)).Exec(ctx)
+	}
+	return err
+}
+
+// relay drains a backlog, and returns the events a second and the largest heap.
+func (b *bench) relay(ctx context.Context, events int) (rate float64, heap uint64, err error) {
+	if err := b.fill(ctx, events); err != nil {
+		return 0, 0, err
+	}
+	runtime.GC()
+	running, stop := context.WithCancel(ctx)
+	relay := kafkasink.NewRelay(b.db, b.sink, kafkasink.RelayConfig{Batch: batch})
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- relay.Run(running) }()
+	for relay.Stats().Published < int64(events) && ctx.Err() == nil {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		heap = max(heap, m.HeapAlloc)
+		time.Sleep(20 * time.Millisecond)
+	}
+	stop() // what is in the middle of being deleted is deleted
+	err = <-ended
+	took := time.Since(began)
+	left, countErr := b.db.NewSelect().TableExpr("?.audit_outbox", bun.Ident(b.topic)).Count(ctx)
+	if err = errors.Join(err, countErr); err == nil && left != 0 {
+		err = fmt.Errorf("%d events are left in the outbox", left)
+	}
+	return float64(events) / took.Seconds(), heap, err
+}
+
+// messages are what the relay would send for so many events.
+func (b *bench) messages(ctx context.Context, n int) ([]kafka.Message, error) {
+	if _, _, err := b.relay(ctx, n); err != nil {
+		return nil, err
+	}
+	reader := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{b.broker}, Topic: b.topic, Partition: 0})
+	defer func() { _ = reader.Close() }()
+	var messages []kafka.Message
+	for len(messages) < n/partitions/2 {
+		m, err := reader.ReadMessage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, kafka.Message{Key: m.Key, Value: m.Value, Headers: m.Headers})
+	}
+	for i := 0; len(messages) < n; i++ { // the same with other keys, for all partitions
+		m := messages[i]
+		m.Key = fmt.Appendf(nil, "customers|%d", 1000000+i)
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+func (b *bench) write(ctx context.Context, messages []kafka.Message, events int) (rate float64, err error) {
+	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Topic: b.topic, Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll,
+		BatchSize: batch, BatchBytes: 960 << 10, BatchTimeout: time.Nanosecond, Compression: kafka.Snappy, MaxAttempts: 1}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	began := time.Now()
+	for sent := 0; sent < events; sent += len(messages) {
+		if err := w.WriteMessages(ctx, messages...); err != nil {
+			return 0, err
+		}
+	}
+	return float64(events) / time.Since(began).Seconds(), nil
+}
+
+// counter hands out numbers.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) next() int64 { return c.n.Add(1) - 1 }
