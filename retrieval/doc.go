@@ -1,4 +1,5 @@
-// Package retrieval reads the history that the SQL sink has stored.
+// Package retrieval reads the history that the SQL sink has stored, and looks
+// after it.
 //
 // A query starts with the model, is narrowed down by methods, and ends with one
 // that runs it:
@@ -30,6 +31,8 @@
 // [Query.Verify] finds those that were changed behind the hook's back.
 // [Query.Revert] undoes changes, and is recorded itself. These three read the
 // audited table: on PostgreSQL and SQLite, with the events in the same database.
+// [Query.Erase] takes values out of history, [Query.Prune] deletes old events,
+// [Query.WriteJSONLines] and [Query.WriteCSV] export them.
 //
 // Every condition narrows the result; of the values of one condition any will
 // do. A mistake in a query, such as a key of the wrong shape, is reported by the
