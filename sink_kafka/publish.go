@@ -92,7 +92,7 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 		case err == nil:
 			r.figures.published(ctx, events[:n])
 			r.resume(ctx, at)
-			most *= 2
+			most = min(2*most, r.cfg.Batch)
 		case isPermanent(err) && n > 1:
 			most = n / 2 // one of them is to blame, or they are too large together
 			continue

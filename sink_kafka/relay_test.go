@@ -186,6 +186,18 @@ func TestBacklogIsDrained(t *testing.T) {
 	})
 }
 
+// Batches of one, many of them in a page.
+func TestEventsThatAreLargerThanABatchAreSentAlone(t *testing.T) {
+	db := testdb.New(t, testdb.SQLite)
+	s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1), MaxBatchBytes: 1})
+	many := make([]Customer, 200)
+	_, err := s.NewInsert().Model(&many).Exec(t.Context())
+	require.NoError(t, err)
+	start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
+	s.drain(t)
+	assert.Len(t, s.published(t), 200)
+}
+
 func TestTopicByFunctionOfTheEvent(t *testing.T) {
 	db := testdb.New(t, testdb.SQLite)
 	other := testkafka.Topic(t, 1)

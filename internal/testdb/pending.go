@@ -13,11 +13,6 @@ import (
 func pending() []string {
 	return []string{
 		"oracle.test", "value.test", "bunaudit.test TestRandomStatementsAgainstTriggers",
-		"sink_kafka.test TestCommittedEventsReachTheTopicAndNoOthers", "sink_kafka.test TestEachRowsEventsAreInOrder",
-		"sink_kafka.test TestLateCommitIsNotLost", "sink_kafka.test TestRelayOfTheSameProcessHearsOfCommits",
-		"sink_kafka.test TestTeeWithTheSQLSink", "sink_kafka.test TestBacklogIsDrained",
-		"sink_kafka.test TestDirectDeliveryPublishesBeforeTheCommit", "sink_kafka.test TestHistoryIsAnsweredFromTheMirror",
-		"sink_kafka.test TestTwoRelaysAtOnceKeepTheOrder",
 		"retrieval.test TestValuesComeBackAsTheyWentIn",
 	}
 }
