@@ -62,9 +62,9 @@ lint: ## go vet and the linters
 	for m in $(MODULES); do (cd $$m && go vet ./... && $(LINT) run ./...) || exit; done
 
 bench: FOR = 5m
-bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines by their names
+bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines, INTO=docs/performance.md,README.md keeps the table
 	@go build -o .build/bench ./internal/bench
-	@$(SERVER) run $(BENCHED) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -markdown .build/bench.md
+	@$(SERVER) run $(BENCHED) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -into '$(INTO)'
 
 bench-go: $(SERVER) ## The Go benchmarks that match BENCH=., on a server that syncs to disk
 	$(SERVER) run $(BENCHED) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...

@@ -1,7 +1,7 @@
 // Bench measures what an audited statement costs on PostgreSQL, beside other
 // ways to have an audit trail, as ratios to the plain statement in one run.
 //
-//	BUNAUDIT_TEST_POSTGRES=postgres://… go run ./internal/bench [-for 5m] [-only REGEXP] [-markdown FILE]
+//	BUNAUDIT_TEST_POSTGRES=postgres://… go run ./internal/bench [-for 5m] [-only REGEXP] [-into FILE,FILE]
 //
 // Each contender has a schema of its own, with the same table of customers in
 // it and, but for the plain one, the same table of events with the same indexes,

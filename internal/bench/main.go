@@ -24,11 +24,11 @@ const serverEnv = "BUNAUDIT_TEST_POSTGRES"
 func main() {
 	budget := flag.Duration("for", 5*time.Minute, "how long the whole may take, as far as five samples of each line allow")
 	only := flag.String("only", "", "a regular expression: the lines to measure")
-	markdown := flag.String("markdown", "", "a file to write the table to, as Markdown")
+	into := flag.String("into", "", "documents, separated by commas, in which to replace the table")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *budget, *only, *markdown); err != nil {
+	if err := run(ctx, *budget, *only, *into); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -87,7 +87,7 @@ func lines(only string) ([]*line, error) {
 	return all, nil
 }
 
-func run(ctx context.Context, budget time.Duration, only, markdown string) (err error) {
+func run(ctx context.Context, budget time.Duration, only, into string) (err error) {
 	began := time.Now()
 	dsn := os.Getenv(serverEnv)
 	if dsn == "" {
@@ -128,8 +128,10 @@ func run(ctx context.Context, budget time.Duration, only, markdown string) (err 
 		fmt.Println(table.add(l, racers))
 	}
 	fmt.Printf("took %v\n", time.Since(began).Round(time.Second))
-	if markdown != "" {
-		return os.WriteFile(markdown, []byte(table.markdown()), 0o644) //nolint:gosec // Not secret.
+	for _, name := range strings.FieldsFunc(into, func(r rune) bool { return r == ',' }) {
+		if err := table.replaceIn(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +37,30 @@ func (t *table) add(l *line, racers []*racer) string {
 	return fmt.Sprintf("%s: %s (plain takes %s)", r.name, strings.Join(parts, ", "), short(r.plain))
 }
 
-// markdown returns the whole as a table of Markdown.
-func (t *table) markdown() string {
+// replaceIn puts the table between the lines <!-- bench --> and <!-- /bench -->
+// of a document; after <!-- bench REGEXP --> only the lines that match.
+func (t *table) replaceIn(name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	place := regexp.MustCompile(`(?s)<!-- bench(.*?) -->\n.*?<!-- /bench -->`)
+	found := place.FindSubmatchIndex(text)
+	if found == nil {
+		return fmt.Errorf("%s has no <!-- bench --> for the table", name)
+	}
+	only := string(text[found[2]:found[3]])
+	match, err := regexp.Compile(strings.TrimSpace(only))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	inside := fmt.Sprintf("<!-- bench%s -->\n%s<!-- /bench -->", only, t.markdown(match))
+	text = slices.Concat(text[:found[0]], []byte(inside), text[found[1]:])
+	return os.WriteFile(name, text, 0o644) //nolint:gosec // A document that everybody may read.
+}
+
+// markdown returns the lines that match as a table of Markdown.
+func (t *table) markdown(match *regexp.Regexp) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n| | plain takes |", t.about)
 	for _, name := range t.names {
@@ -43,6 +68,9 @@ func (t *table) markdown() string {
 	}
 	b.WriteString("\n|---|--:|" + strings.Repeat("--:|", len(t.names)) + "\n")
 	for _, r := range t.rows {
+		if !match.MatchString(r.name) {
+			continue
+		}
 		fmt.Fprintf(&b, "| %s | %s |", r.name, short(r.plain))
 		for _, ratio := range r.ratios {
 			fmt.Fprintf(&b, " %.2f |", ratio)
