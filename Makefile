@@ -59,7 +59,7 @@ test-unit: ## The tests that need no server
 	go test ./...
 
 lint: ## go vet and the linters
-	for m in $(MODULES); do (cd $$m && go vet ./... && $(LINT) run ./...) || exit; done
+	for m in $(MODULES); do (cd $$m && go vet ./... && $(LINT) run --allow-parallel-runners ./...) || exit; done
 
 bench: FOR = 5m
 bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines, INTO=docs/performance.md,README.md keeps the table

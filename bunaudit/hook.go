@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/bunconn"
+	"github.com/sqlaudit/bun/internal/replay"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -25,6 +27,7 @@ type Hook struct {
 	counts     *counters
 	ownIDs     bool                // Config.NewID is not set
 	listener   sink.CommitListener // the sink, or nil where it is none
+	player     *replay.Player      // of rows that are on record
 
 	mu  sync.Mutex
 	dbs []*bun.DB
@@ -44,7 +47,10 @@ func New(cfg Config) *Hook {
 	}
 	bun.SetLogger(Logger(cfg.BunLog))
 	listener, _ := cfg.Sink.(sink.CommitListener)
-	return &Hook{cfg: cfg.withDefaults(), counts: newCounters(), ownIDs: cfg.NewID == nil, listener: listener}
+	h := &Hook{cfg: cfg.withDefaults(), counts: newCounters(), ownIDs: cfg.NewID == nil, listener: listener, player: replay.New()}
+	// Bun's databases hold the hook; with the last of them it goes.
+	runtime.AddCleanup(h, func(p *replay.Player) { _ = p.Close() }, h.player)
+	return h
 }
 
 // Init is called by Bun when the hook is added to a database.

@@ -125,21 +125,18 @@ func (c *capture) appendOwnReturning(b []byte) []byte {
 func (c *capture) appendGuarded(b []byte, form *eventForm) []byte {
 	p, s := c.columns.inline, &c.stmt
 	conflict := s.Conflicts[0]
-	q := c.qualifier()
-	guard := "EXISTS (SELECT FROM " + c.tableName() + " AS bunaudit_seen WHERE bunaudit_seen.ctid = " + q +
-		".ctid AND bunaudit_seen.xmin = " + q + ".xmin)"
+	q, end := c.qualifier(), conflict.Set.End
 	b = append(b, "bunaudit_new AS ("...)
-	end := conflict.Set.End
 	if conflict.Where.Empty() {
-		b = append(b, c.text[s.VerbSpan.Start:end]...)
-		b = append(append(b, "\nWHERE "...), guard...)
+		b = append(append(b, c.text[s.VerbSpan.Start:end]...), "\nWHERE "...)
 	} else {
 		end = conflict.Where.End
-		b = append(b, c.text[s.VerbSpan.Start:conflict.Where.Start]...)
-		b = append(append(b, '('), conflict.Where.In(c.text)...)
-		b = append(append(b, "\n) AND "...), guard...)
+		b = append(append(b, c.text[s.VerbSpan.Start:conflict.Where.Start]...), '(')
+		b = append(append(b, conflict.Where.In(c.text)...), "\n) AND "...)
 	}
-	b = append(append(b, ' '), c.text[end:s.End]...)
+	b = append(append(append(b, "EXISTS (SELECT FROM "...), c.tableName()...), " AS bunaudit_seen WHERE bunaudit_seen.ctid = "...)
+	b = append(append(append(append(b, q...), ".ctid AND bunaudit_seen.xmin = "...), q...), ".xmin) "...)
+	b = append(b, c.text[end:s.End]...)
 	b = c.appendReturningAnd(b)
 	b = append(append(b, p.newList...), "), bunaudit_row AS (SELECT bunaudit_new.*, "...)
 	b = append(append(b, form.list...), " FROM bunaudit_new LEFT JOIN "...)

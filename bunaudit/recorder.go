@@ -48,7 +48,7 @@ func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.R
 		return nil, err
 	}
 	// What is committed is delivered, also where ctx has ended meanwhile.
-	return out.returned.Replay(context.WithoutCancel(ctx))
+	return r.hook.player.Play(context.WithoutCancel(ctx), out.returned)
 }
 
 // QueryRowContext is not called by Bun for a write.

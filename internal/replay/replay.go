@@ -68,31 +68,48 @@ func (r *Result) Head(n int) *Result {
 	return head
 }
 
-// Replay returns the result as a *sql.Rows, which holds no goroutine and no
-// connection to anything once it is closed.
-func (r *Result) Replay(ctx context.Context) (*sql.Rows, error) {
-	db := sql.OpenDB(connector{r})
-	rows, err := db.QueryContext(ctx, "")
-	// Rows that are open survive the closing of their pool; closing it at once
-	// leaves nothing behind that would need an owner.
-	return rows, errors.Join(err, db.Close())
+// Player turns results into rows. Make one with [New], and close it; it is safe
+// for concurrent use.
+type Player struct{ db *sql.DB }
+
+// New returns a player, which holds one goroutine, of database/sql's, until it
+// is closed. Rows that are open then can still be read.
+func New() *Player { return &Player{sql.OpenDB(connector{})} }
+
+// Close ends the player.
+func (p *Player) Close() error { return p.db.Close() }
+
+// Play returns the result as a *sql.Rows.
+func (p *Player) Play(ctx context.Context, r *Result) (*sql.Rows, error) {
+	return p.db.QueryContext(ctx, "", r)
 }
 
-type connector struct{ result *Result }
+type connector struct{}
 
-func (c connector) Connect(context.Context) (driver.Conn, error) { return conn(c), nil }
-func (c connector) Driver() driver.Driver                        { return nil }
+func (connector) Connect(context.Context) (driver.Conn, error) { return conn{}, nil }
+func (connector) Driver() driver.Driver                        { return nil }
 
-type conn connector
+type conn struct{}
 
 var errReadOnly = errors.New("replay: rows from memory only")
 
-func (c conn) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
-	return &rows{result: c.result}, nil
+// CheckNamedValue lets a result through as it is.
+func (conn) CheckNamedValue(v *driver.NamedValue) error {
+	if _, ok := v.Value.(*Result); !ok {
+		return errReadOnly
+	}
+	return nil
 }
-func (c conn) Prepare(string) (driver.Stmt, error) { return nil, errReadOnly }
-func (c conn) Begin() (driver.Tx, error)           { return nil, errReadOnly }
-func (c conn) Close() error                        { return nil }
+
+func (conn) QueryContext(_ context.Context, _ string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) != 1 {
+		return nil, errReadOnly
+	}
+	return &rows{result: args[0].Value.(*Result)}, nil
+}
+func (conn) Prepare(string) (driver.Stmt, error) { return nil, errReadOnly }
+func (conn) Begin() (driver.Tx, error)           { return nil, errReadOnly }
+func (conn) Close() error                        { return nil }
 
 type rows struct {
 	result *Result

@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"runtime"
 	"testing"
@@ -22,7 +23,7 @@ func TestAReplayDeliversWhatTheDriverDelivered(t *testing.T) {
 			{int64(-1), "", []byte{}, false, now, -0.5, nil},
 		},
 	}
-	rows, err := want.Replay(t.Context())
+	rows, err := play(t).Play(t.Context(), want)
 	require.NoError(t, err)
 	got, err := replay.Read(rows)
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func TestAReplayDeliversWhatTheDriverDelivered(t *testing.T) {
 
 func TestAResultOwnsItsColumnNames(t *testing.T) {
 	driverOwned := []string{"id", "name"}
-	rows, err := (&replay.Result{Columns: driverOwned, Types: []string{"", ""}}).Replay(t.Context())
+	rows, err := play(t).Play(t.Context(), &replay.Result{Columns: driverOwned, Types: []string{"", ""}})
 	require.NoError(t, err)
 	got, err := replay.Read(rows)
 	require.NoError(t, err)
@@ -41,14 +42,30 @@ func TestAResultOwnsItsColumnNames(t *testing.T) {
 	require.Equal(t, []string{"id", "name"}, got.Columns)
 }
 
-func TestAReplayLeavesNoGoroutineBehind(t *testing.T) {
+func TestAPlayerLeavesNoGoroutineBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
+	p := replay.New()
+	var open *sql.Rows
 	for range 100 {
-		rows, err := (&replay.Result{Columns: []string{"a"}, Types: []string{""}}).Replay(context.Background())
+		rows, err := p.Play(context.Background(), &replay.Result{Columns: []string{"a"}, Types: []string{""}, Rows: [][]driver.Value{{"x"}}})
 		require.NoError(t, err)
+		if open == nil {
+			open = rows
+			continue
+		}
 		require.NoError(t, rows.Close())
 	}
+	require.NoError(t, p.Close())
+	require.True(t, open.Next(), "rows that are open survive")
+	require.NoError(t, open.Close())
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), "%d goroutines, %d before", runtime.NumGoroutine(), before)
 	}
+}
+
+func play(t *testing.T) *replay.Player {
+	t.Helper()
+	p := replay.New()
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
 }
