@@ -170,11 +170,12 @@ func (c *mariadbCapture) appendOrder(b []byte) []byte {
 	return b
 }
 
-// restricted is the update of no other rows than these: it might come to others
-// when its condition is evaluated a second time.
+// restricted is the update of exactly these rows: its condition isn't evaluated a
+// second time, when it might hold for others. Where it joins other tables it is
+// needed for the join, and evaluated on the rows that were locked.
 func (c *mariadbCapture) restricted(qualifier string, rows []identity) string {
 	b := append([]byte(c.text[:c.stmt.Set.End]), "\nWHERE "...)
-	if !c.stmt.Where.Empty() {
+	if c.stmt.MultiTable && !c.stmt.Where.Empty() {
 		b = append(append(append(b, '('), c.stmt.Where.In(c.text)...), "\n) AND "...)
 	}
 	b = c.registry.dialect.in(b, c.columns.identityNames(qualifier), rows)
