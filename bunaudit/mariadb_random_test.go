@@ -71,7 +71,7 @@ func TestRandomStatementsAgainstTriggersOnMariaDB(t *testing.T) {
 	const clients = 8
 	db := testdb.New(t, testdb.MariaDB)
 	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}}, (*Stock)(nil))
-	a.execute(t, "CREATE TABLE oracle (seq bigint AUTO_INCREMENT PRIMARY KEY, op text, oid bigint, osku text, o_n bigint, id bigint, sku text, n bigint)")
+	a.execute(t, "CREATE TABLE oracle (seq bigint AUTO_INCREMENT PRIMARY KEY, op text, oid bigint, osku text, `on` bigint, id bigint, sku text, n bigint)")
 	a.execute(t, "CREATE TRIGGER i AFTER INSERT ON stock FOR EACH ROW INSERT INTO oracle VALUES (NULL, 'insert', NULL, NULL, NULL, NEW.id, NEW.sku, NEW.n)")
 	a.execute(t, "CREATE TRIGGER u AFTER UPDATE ON stock FOR EACH ROW INSERT INTO oracle VALUES (NULL, 'update', OLD.id, OLD.sku, OLD.n, NEW.id, NEW.sku, NEW.n)")
 	a.execute(t, "CREATE TRIGGER d AFTER DELETE ON stock FOR EACH ROW INSERT INTO oracle VALUES (NULL, 'delete', OLD.id, OLD.sku, OLD.n, NULL, NULL, NULL)")
@@ -159,26 +159,26 @@ func randomTransaction(ctx context.Context, a *audited, r *rand.Rand, judge func
 func oracleStory(t *testing.T, db *testdb.DB) []string {
 	t.Helper()
 	var seen []struct {
-		Op              string
-		Oid, O_n, ID, N *int64 //nolint:revive // as the column is called
-		Osku, Sku       *string
+		Op             string
+		Oid, On, ID, N *int64
+		Osku, Sku      *string
 	}
-	require.NoError(t, db.NewRaw("SELECT op, oid, osku, o_n, id, sku, n FROM oracle").Scan(t.Context(), &seen))
+	require.NoError(t, db.NewRaw("SELECT op, oid, osku, `on`, id, sku, n FROM oracle").Scan(t.Context(), &seen))
 	lines := []string{}
 	for _, s := range seen {
 		switch s.Op {
 		case "insert":
 			lines = append(lines, fmt.Sprintf(`insert stock {"id":%d}: n -> %d, sku -> %q`, *s.ID, *s.N, *s.Sku))
 		case "delete":
-			lines = append(lines, fmt.Sprintf(`delete stock {"id":%d}: n %d, sku %q`, *s.Oid, *s.O_n, *s.Osku))
+			lines = append(lines, fmt.Sprintf(`delete stock {"id":%d}: n %d, sku %q`, *s.Oid, *s.On, *s.Osku))
 		default:
 			head, parts := fmt.Sprintf(`update stock {"id":%d}`, *s.ID), []string{}
 			if *s.Oid != *s.ID {
 				head += fmt.Sprintf(` was {"id":%d}`, *s.Oid)
 				parts = append(parts, fmt.Sprintf("id %d -> %d", *s.Oid, *s.ID))
 			}
-			if *s.O_n != *s.N {
-				parts = append(parts, fmt.Sprintf("n %d -> %d", *s.O_n, *s.N))
+			if *s.On != *s.N {
+				parts = append(parts, fmt.Sprintf("n %d -> %d", *s.On, *s.N))
 			}
 			if *s.Osku != *s.Sku {
 				parts = append(parts, fmt.Sprintf("sku %q -> %q", *s.Osku, *s.Sku))
