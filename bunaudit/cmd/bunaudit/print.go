@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/sqlaudit/bun/sink"
+)
+
+// line prints a line of JSON.
+func (c *command) line(v any) error {
+	enc := json.NewEncoder(c.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// text returns a key as JSON: nothing where there is none.
+func text(key sink.Values) string {
+	if key == nil {
+		return ""
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(key) != nil {
+		return "?"
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// cellRunes is how long a cell may be. Longer values are for --json.
+const cellRunes = 60
+
+// cell returns a text for a cell of a table.
+func cell(s string) string {
+	runes := []rune(s)
+	if len(runes) > cellRunes {
+		s = string(runes[:cellRunes-1]) + "…"
+	}
+	return printable(s)
+}
+
+// printable escapes what would move the cursor of a terminal, change its colours
+// or break a table: what is in a database was written by others.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/retrieval"
+)
+
+// pruned is the result as --json prints it.
+type pruned struct {
+	Events int64 `json:"events"`
+	DryRun bool  `json:"dry_run"`
+}
+
+func (c *command) prune() *cobra.Command {
+	var f filter
+	var opts retrieval.PruneOptions
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "prune [table]",
+		Short: "Count the events that are too old or too many, and with --yes delete them",
+		Long: `Count the events that are too old or too many, and with --yes delete them, for good and in batches.
+Interrupted, it can be run again. Rows whose first events are gone have an incomplete history.`,
+		Example: "  bunaudit prune sessions --until 180d\n  bunaudit prune sessions --keep 1000000 --yes",
+		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			build, err := c.parse(&f, args)
+			switch {
+			case err != nil:
+				return err
+			case opts.Keep < 0 || opts.BatchSize < 0:
+				return usage("--keep and --batch can't be negative")
+			case opts.Keep == 0 && f.empty():
+				return usage("that would be the whole history: say --until, --keep or another condition")
+			}
+			return c.with(func(db *bun.DB) error {
+				count := opts
+				count.DryRun = true
+				total, err := build(db).Prune(cmd.Context(), count)
+				if err != nil || !yes {
+					return c.printPruned(pruned{total, true}, err)
+				}
+				opts.Progress = c.progress(total)
+				n, err := build(db).Prune(cmd.Context(), opts)
+				return c.printPruned(pruned{n, false}, err)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().IntVar(&opts.Keep, "keep", 0, "keep that many, the newest")
+	cmd.Flags().IntVar(&opts.BatchSize, "batch", 0, "events in one transaction (default 1000)")
+	cmd.Flags().BoolVar(&yes, "yes", false, "delete them")
+	return cmd
+}
+
+// printPruned says how many events were deleted, also where an error ended it.
+func (c *command) printPruned(p pruned, err error) error {
+	if err != nil && p.Events == 0 {
+		return err
+	}
+	var printErr error
+	switch {
+	case c.json:
+		printErr = c.line(p)
+	case p.DryRun:
+		_, printErr = fmt.Fprintf(c.out, "%d events would be deleted: say --yes to delete them\n", p.Events)
+	default:
+		_, printErr = fmt.Fprintf(c.out, "%d events deleted\n", p.Events)
+	}
+	if err == nil {
+		err = printErr
+	}
+	return err
+}
+
+// progress shows people how far a long work is. Nothing is shown to programs.
+func (c *command) progress(total int64) func(retrieval.Progress) {
+	file, ok := c.err.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(p retrieval.Progress) {
+		end := "\r"
+		if p.Rows >= total {
+			end = "\n"
+		}
+		_, _ = fmt.Fprintf(file, "%d of %d events%s", p.Rows, total, end)
+	}
+}
