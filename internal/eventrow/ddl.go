@@ -88,7 +88,7 @@ const (
   "span_id"      longtext,
   INDEX {key_idx} ("table_name"(64), "key"(255)),
   INDEX {old_key_idx} ("old_key"(255)),
-  INDEX {actor_idx} ("actor_id"(64), "time"),
+  INDEX {actor_idx} ("actor_id"(64)),
   INDEX {time_idx} ("time"),
   INDEX {tx_idx} ("tx")
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=/*!80017 utf8mb4_0900_bin *//*M!100200 utf8mb4_nopad_bin */`
@@ -100,7 +100,7 @@ func indexes() []struct{ suffix, columns string } {
 	return []struct{ suffix, columns string }{
 		{"key", `("table_name", "key", "seq")`},
 		{"old_key", `("table_name", "old_key", "seq") WHERE "old_key" IS NOT NULL`},
-		{"actor", `("actor_id", "time")`},
+		{"actor", `("actor_id", "seq")`},
 		{"time", `("time")`},
 		{"tx", `("tx")`},
 	}
