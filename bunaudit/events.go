@@ -3,14 +3,11 @@ package bunaudit
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -148,17 +145,8 @@ func (r *recorder) change(t trackedColumn, ch rowChange) sink.Change {
 		change.New = ch.new[t.at]
 	}
 	if t.mask == sink.Hashed {
-		change.Old, change.New = r.hash(change.Old), r.hash(change.New)
+		key := r.hook.cfg.HashKey
+		change.Old, change.New = model.Hash(key, change.Old), model.Hash(key, change.New)
 	}
 	return change
-}
-
-// hash returns the keyed hash of a value, as JSON. NULL stays NULL.
-func (r *recorder) hash(v json.RawMessage) json.RawMessage {
-	if v == nil || bytes.Equal(v, jsonNull) {
-		return v
-	}
-	mac := hmac.New(sha256.New, r.hook.cfg.HashKey)
-	mac.Write(v)
-	return json.RawMessage(`"hmac-sha256:` + hex.EncodeToString(mac.Sum(nil)) + `"`)
 }

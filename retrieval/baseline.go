@@ -299,7 +299,7 @@ func (b *baseline) image(row live.Row) map[string]sink.Change {
 		case sink.Unmasked:
 			change.New = raw
 		case sink.Hashed:
-			change.New = hashed(b.HashKey, raw)
+			change.New = model.Hash(b.HashKey, raw)
 		}
 		changes[c.Field.Name] = change
 	}

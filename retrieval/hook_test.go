@@ -41,7 +41,7 @@ type Everything struct {
 	N    sql.NullInt64
 	NT   bun.NullTime
 	J    map[string]any
-	Raw  json.RawMessage `bun:"type:jsonb"`
+	Raw  json.RawMessage `bun:"type:json"`
 	Arr  []string        `bun:",array"`
 	Dec  string          `bun:"type:numeric"`
 	Uu   string          `bun:"type:uuid"`
@@ -77,12 +77,15 @@ func TestValuesComeBackAsTheyWentIn(t *testing.T) {
 			P: &p, N: sql.NullInt64{Int64: 5, Valid: true}, NT: bun.NullTime{Time: start()}, J: map[string]any{"a": []any{1.5, nil, "x"}},
 			Raw: json.RawMessage(`{"a":1}`), Arr: []string{"a", `"b", {c}`}, Dec: "12.25", Uu: uuid(1), St: "open", Inf: math.Inf(1), Long: math.MinInt64,
 		}
+		next := Everything{ID: 1, Uu: uuid(2), Dec: "0", F64: math.NaN(), T: start(), TS: start(), D: start().Truncate(24 * time.Hour)}
+		if db.Backend == testdb.MariaDB { // which has only finite numbers
+			row.Inf, next.F64 = 1, 0
+		}
 		_, err := pool.NewInsert().Model(&row).Exec(t.Context())
 		require.NoError(t, err)
 		var first, second Everything
 		require.NoError(t, db.NewSelect().Model(&first).Where("id = 1").Scan(t.Context()))
 
-		next := Everything{ID: 1, Uu: uuid(2), Dec: "0", F64: math.NaN(), T: start(), TS: start(), D: start().Truncate(24 * time.Hour)}
 		_, err = pool.NewUpdate().Model(&next).WherePK().Exec(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, db.NewSelect().Model(&second).Where("id = 1").Scan(t.Context()))

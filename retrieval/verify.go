@@ -2,11 +2,7 @@ package retrieval
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,6 +13,7 @@ import (
 	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/live"
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -342,7 +339,7 @@ func (v *verifier) judge(s *state, row *live.Row) (Finding, bool) {
 			if v.HashKey == nil {
 				continue
 			}
-			is = hashed(v.HashKey, is)
+			is = model.Hash(v.HashKey, is)
 		}
 		if string(k.raw) == string(is) {
 			continue
@@ -355,14 +352,4 @@ func (v *verifier) judge(s *state, row *live.Row) (Finding, bool) {
 		f.Fields = append(f.Fields, d)
 	}
 	return f, len(f.Fields) > 0
-}
-
-// hashed is the keyed hash of a value, as the hook makes it. NULL stays NULL.
-func hashed(key []byte, raw json.RawMessage) json.RawMessage {
-	if string(raw) == "null" {
-		return raw
-	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write(raw)
-	return json.RawMessage(`"hmac-sha256:` + hex.EncodeToString(mac.Sum(nil)) + `"`)
 }

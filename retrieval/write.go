@@ -30,7 +30,7 @@ func (w writer) remove(ctx context.Context, key sink.Values) error {
 	if w.model.Bun.SoftDeleteField != nil {
 		del = del.WhereAllWithDeleted()
 	}
-	err := w.eachKey(key, func(f *schema.Field, arg any) { del = del.Where("?TableAlias.? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(key, func(f *schema.Field, arg any) { del = del.Where("? = ?", bun.Safe(f.SQLName), arg) })
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (w writer) execUpdate(ctx context.Context, up *bun.UpdateQuery, key sink.Va
 	if w.model.Bun.SoftDeleteField != nil {
 		up = up.WhereAllWithDeleted()
 	}
-	err := w.eachKey(key, func(f *schema.Field, arg any) { up = up.Where("?TableAlias.? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(key, func(f *schema.Field, arg any) { up = up.Where("? = ?", bun.Safe(f.SQLName), arg) })
 	if err != nil {
 		return err
 	}

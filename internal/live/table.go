@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
@@ -29,6 +31,20 @@ type column struct {
 	field *schema.Field
 	expr  string
 	json  func(any) (json.RawMessage, error)
+
+	// place makes an argument of a value of the identity, for comparing the
+	// column with. Nil: the value is one.
+	place func(any) (any, error)
+}
+
+// arg makes of a value what the model's field would hold. What MariaDB delivers
+// is for encoding: an instant comes as seconds, which no column is compared with.
+func (c column) arg(v any) (any, error) {
+	raw, err := c.json(v)
+	if err != nil {
+		return nil, err
+	}
+	return value.Arg(c.field, raw)
 }
 
 // Row is a row as it is.
@@ -37,7 +53,7 @@ type Row struct {
 	Values  sink.Values // of the tracked columns, without the key
 	Deleted bool        // marked as deleted
 
-	place []any
+	place []any // of the identity, as arguments
 }
 
 // Load finds out how to read the table of m.
@@ -80,8 +96,11 @@ func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		if db.Dialect().Name() == dialect.PG {
+		switch db.Dialect().Name() {
+		case dialect.PG:
 			c.expr = "t." + string(f.SQLName) + "::text"
+		case dialect.MySQL:
+			c.place = c.arg
 		}
 		t.identity = append(t.identity, c)
 	}
@@ -102,13 +121,29 @@ func maker(ctx context.Context, db bun.IDB, m *model.Model) (func(*schema.Field)
 				return column{}, missing(m, f)
 			}
 			expr := string(value.AppendPostgresExpr(nil, typ, "t."+string(f.SQLName))) + "::text"
-			return column{f, expr, compact}, nil
+			return column{field: f, expr: expr, json: compact}, nil
 		}, nil
 	case dialect.SQLite:
 		return func(f *schema.Field) (column, error) {
 			kind := value.KindOf(f)
 			// An expression has no declared type that a driver could convert to.
-			return column{f, "+t." + string(f.SQLName), func(v any) (json.RawMessage, error) { return value.Encode(kind, v) }}, nil
+			encode := func(v any) (json.RawMessage, error) { return value.Encode(kind, v) }
+			return column{field: f, expr: "+t." + string(f.SQLName), json: encode}, nil
+		}, nil
+	case dialect.MySQL:
+		types, err := value.LoadMySQLTypes(ctx, db, string(m.Bun.SQLName))
+		if err != nil {
+			return nil, err
+		}
+		return func(f *schema.Field) (column, error) {
+			typ, ok := types[strings.ToLower(f.Name)]
+			if !ok {
+				return column{}, missing(m, f)
+			}
+			kind := value.KindOf(f)
+			expr := string(value.AppendMySQLExpr(nil, typ, "t."+string(f.SQLName)))
+			encode := func(v any) (json.RawMessage, error) { return value.EncodeMySQL(typ, kind, v) }
+			return column{field: f, expr: expr, json: encode}, nil
 		}, nil
 	default:
 		return nil, fmt.Errorf("the dialect %s is not supported", d)
@@ -177,6 +212,16 @@ func (t *Table) Scan(ctx context.Context, sel *bun.SelectQuery) ([]Row, error) {
 
 func (t *Table) row(values []any) (Row, error) {
 	row := Row{Key: sink.Values{}, Values: sink.Values{}, place: values[:len(t.identity)]}
+	for i, c := range t.identity {
+		if c.place == nil {
+			continue
+		}
+		arg, err := c.place(row.place[i])
+		if err != nil {
+			return Row{}, fmt.Errorf("column %s: %w", c.field.Name, err)
+		}
+		row.place[i] = arg
+	}
 	values = values[len(t.identity):]
 	for i, c := range t.columns {
 		raw, err := c.json(values[i])
@@ -184,7 +229,7 @@ func (t *Table) row(values []any) (Row, error) {
 			return Row{}, fmt.Errorf("column %s: %w", c.field.Name, err)
 		}
 		if i == t.soft {
-			row.Deleted = isSet(raw)
+			row.Deleted = !slices.Contains(model.ZeroMarks(), string(raw))
 		}
 		switch {
 		case i < len(t.Model.Key):
@@ -194,18 +239,6 @@ func (t *Table) row(values []any) (Row, error) {
 		}
 	}
 	return row, nil
-}
-
-// isSet reports whether a soft-delete mark says that the row is deleted: Bun
-// takes NULL, or the zero value where the column isn't nullable, for a row that
-// is there.
-func isSet(raw json.RawMessage) bool {
-	switch string(raw) {
-	case `null`, `0`, `false`, `""`,
-		`"0001-01-01T00:00:00.000000Z"`, `"0001-01-01T00:00:00.000000"`, `"0001-01-01"`:
-		return false
-	}
-	return true
 }
 
 // Page returns up to n rows in the order of their identity, those after the row
