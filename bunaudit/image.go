@@ -3,7 +3,6 @@ package bunaudit
 import (
 	"bytes"
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -196,5 +195,3 @@ func (c *columns) isDeleted(img image) bool {
 	}
 	return !slices.Contains(model.ZeroMarks(), string(img[c.soft]))
 }
-
-var jsonNull = json.RawMessage("null")
