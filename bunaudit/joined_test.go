@@ -3,6 +3,7 @@ package bunaudit_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -78,12 +79,16 @@ func TestJoinedUpdatesChainUnderContention(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range clients {
 			wg.Go(func() {
-				for range each {
+				for n := 0; n < each; n++ {
 					err := a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 						_, err := tx.NewUpdate().Model((*Stock)(nil)).TableExpr("(SELECT ? AS sku) AS p", string(rune('a'+i%3))).
 							Set("n = n + 1").Where("p.sku = stock.sku").Exec(ctx)
 						return err
 					})
+					if err != nil && strings.Contains(err.Error(), "new multixact has more than one updating member") {
+						n-- // PostgreSQL 18.1 trips over its own locks now and then, and has undone it
+						continue
+					}
 					if err != nil {
 						t.Error(err)
 					}
