@@ -19,6 +19,7 @@ type capture struct {
 	unit     *unit
 	wantRows bool
 	columns  *columns
+	schema   string // of a table that is shadowed
 }
 
 func (c *capture) run(ctx context.Context) (*outcome, error) {
@@ -124,8 +125,11 @@ func (c *capture) delete(ctx context.Context) (*outcome, error) {
 }
 
 func (c *capture) update(ctx context.Context) (*outcome, error) {
+	if err := c.unshadow(ctx); err != nil {
+		return nil, err
+	}
 	joins := !c.stmt.From.Empty()
-	if joins && c.registry.dialect.snapshots() && c.columns.relation != remote && !changesIdentity(c.plan, c.stmt) {
+	if joins && c.registry.dialect.snapshots() && c.columns.relation != remote && !changesIdentity(c.plan, c.stmt) && !usesOurNames(c.text) {
 		return c.joinedUpdate(ctx)
 	}
 	if claim := c.registry.dialect.claim(c.target(), c.plan); claim != "" {

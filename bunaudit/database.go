@@ -38,6 +38,10 @@ type database interface {
 	// uncapturable says why a statement can't be recorded, or nothing.
 	uncapturable(p *plan, text string, s sqltext.Statement) string
 
+	// schemaOf returns the schema in which a table that is named without one is
+	// found at this moment, or nothing where there is no such table.
+	schemaOf(ctx context.Context, u *unit, table string) (string, error)
+
 	// commits reports whether a statement commits the transaction that is open,
 	// so that nothing can be recorded in one with it.
 	commits(verb sqltext.Verb) bool

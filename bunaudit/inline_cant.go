@@ -21,6 +21,7 @@ const (
 	byMerge        = "a MERGE, before PostgreSQL 18"
 	byReturning    = "its RETURNING clause"
 	byVerb         = "its kind"
+	byName         = "its text has a name that hides one of the audit's, or its table's"
 	byNoRow        = "an upsert that came to no row at first"
 	byError        = "it has failed, and the error was to be told apart"
 	byUnknownTable = "the table's columns could not be read"
@@ -38,6 +39,9 @@ func (p *inline) cant(c *capture) string {
 	if !s.ReturningWith.Empty() {
 		return byReturning
 	}
+	if usesOurNames(c.text) {
+		return byName
+	}
 	switch s.Verb {
 	case sqltext.Insert:
 		if !isRehearsed(*s) {
@@ -53,6 +57,8 @@ func (p *inline) cant(c *capture) string {
 		switch {
 		case !p.locksFirst():
 			return c.cantSayOld()
+		case c.shadowed():
+			return byName
 		case !s.From.Empty():
 			return byJoin
 		case p.inherited:
@@ -88,6 +94,8 @@ func (p *inline) cantUpsert(c *capture) string {
 	switch {
 	case p.partitioned || len(s.Conflicts) != 1 || s.SourceKind != sqltext.SourceValues:
 		return byUpsert
+	case c.shadowed():
+		return byName
 	case p.inherited:
 		return byInheritance
 	case !p.uniqueKey:

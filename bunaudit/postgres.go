@@ -53,6 +53,14 @@ func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	return uncapturable(p, text, s)
 }
 
+func (p postgres) schemaOf(ctx context.Context, u *unit, table string) (string, error) {
+	const query = `SELECT COALESCE((SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE c.oid = to_regclass(?)), '')`
+	var schema string
+	err := bun.NewRawQuery(u.db, query, string(p.quote(nil, table))).Conn(u.conn).Scan(ctx, &schema)
+	return schema, err
+}
+
 func (postgres) commits(sqltext.Verb) bool { return false }
 
 func (postgres) claim(string, *plan) string { return "" }

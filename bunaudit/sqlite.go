@@ -59,6 +59,15 @@ func (sqlite) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	return uncapturable(p, text, s)
 }
 
+// schemaOf: temporary tables come first, then those of the main database.
+func (sqlite) schemaOf(ctx context.Context, u *unit, table string) (string, error) {
+	const query = `SELECT COALESCE((SELECT t.schema FROM pragma_table_list(?) AS t JOIN pragma_database_list AS d ON d.name = t.schema
+	ORDER BY t.schema <> 'temp', d.seq LIMIT 1), '')`
+	var schema string
+	err := bun.NewRawQuery(u.db, query, table).Conn(u.conn).Scan(ctx, &schema)
+	return schema, err
+}
+
 func (sqlite) commits(sqltext.Verb) bool { return false }
 
 // claim is a write that changes nothing. It takes the lock that the statement

@@ -2,8 +2,14 @@ package bunaudit
 
 import "github.com/sqlaudit/bun/internal/sqltext"
 
-// tableName is the table as the statement names it, without ONLY or alias.
-func (c *capture) tableName() string { return c.stmt.TargetText.In(c.text) }
+// tableName is the table as the statement names it, without ONLY or alias, and
+// with its schema where it has to be said, see shadow.go.
+func (c *capture) tableName() string {
+	if c.schema != "" {
+		return string(appendName(nil, sqltext.Name{Schema: c.schema, Table: c.stmt.Target.Table}, c.registry.dialect))
+	}
+	return c.stmt.TargetText.In(c.text)
+}
 
 // relation is the table's name without what the statement may have between its
 // parts: PostgreSQL's to_regclass takes no comments.

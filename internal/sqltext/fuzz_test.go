@@ -171,7 +171,7 @@ func FuzzTargets(f *testing.F) {
 
 // clauses lists what a statement was taken apart into, without places.
 func clauses(sql string, s Statement) []string {
-	list := []string{s.Verb.String(), s.Target.Schema, s.Target.Table, fmt.Sprint(s.Only, s.Recursive, s.WithWrites, s.MultiTable, s.SourceKind)}
+	list := []string{s.Verb.String(), s.Target.Schema, s.Target.Table, fmt.Sprint(s.Only, s.Recursive, s.WithWrites, s.WithNames, s.MultiTable, s.SourceKind)}
 	for _, span := range []Span{s.With, s.Modifier, s.TargetText, s.Alias, s.Partition, s.Hints, s.Tables, s.Columns, s.Overriding, s.Source, s.Rows,
 		s.RowAlias, s.Set, s.From, s.Where, s.OrderBy, s.Limit, s.ReturningWith, s.Returning, s.Body} {
 		list = append(list, span.In(sql))

@@ -22,6 +22,9 @@ func show(sql string, s Statement) string {
 		}
 	}
 	put("with", s.With)
+	if s.WithNames != nil {
+		fmt.Fprintf(&b, " %q", s.WithNames)
+	}
 	b.WriteString(" " + s.Verb.String())
 	put("modifier", s.Modifier)
 	b.WriteString(" " + s.Target.String())
@@ -75,7 +78,7 @@ func TestSplit(t *testing.T) {
 			`DELETE orders as<"order"> where<("order"."id" IN (1, 2, 3))> returning<*>`},
 		{"what Bun renders for a bulk update", PostgreSQL,
 			`WITH "_data" ("id", "n") AS (VALUES (1::BIGINT, 2::BIGINT)) UPDATE "orders" AS "order" SET "n" = _data."n" FROM _data WHERE ("order"."id" = _data."id")`,
-			`with<WITH "_data" ("id", "n") AS (VALUES (1::BIGINT, 2::BIGINT))> UPDATE orders as<"order"> n:=_data."n" from<_data> where<("order"."id" = _data."id")>`},
+			`with<WITH "_data" ("id", "n") AS (VALUES (1::BIGINT, 2::BIGINT))> ["_data"] UPDATE orders as<"order"> n:=_data."n" from<_data> where<("order"."id" = _data."id")>`},
 
 		{"IS DISTINCT FROM is no FROM", PostgreSQL, `UPDATE t SET a = b IS NOT DISTINCT FROM c FROM d WHERE e IS DISTINCT FROM f`,
 			`UPDATE t a:=b IS NOT DISTINCT FROM c from<d> where<e IS DISTINCT FROM f>`},
@@ -97,8 +100,10 @@ func TestSplit(t *testing.T) {
 		{"a dollar quote holds anything", PostgreSQL, `UPDATE t SET a = $x$ WHERE ' $x$ WHERE b`, `UPDATE t a:=$x$ WHERE ' $x$ where<b>`},
 		{"PostgreSQL 18 renames old and new", PostgreSQL, `UPDATE t SET a = 1 RETURNING WITH (OLD AS o, NEW AS n) o.a, n.a`, `UPDATE t a:=1 renamed<OLD AS o, NEW AS n> returning<o.a, n.a>`},
 
+		{"names of table expressions", PostgreSQL, `WITH Orders (a) AS (SELECT 1), "O ""r" AS (SELECT 2), U&"\0061" AS (SELECT 3) DELETE FROM t`,
+			`with<WITH Orders (a) AS (SELECT 1), "O ""r" AS (SELECT 2), U&"\0061" AS (SELECT 3)> ["orders" "O \"r" ""] DELETE t`},
 		{"a table expression may write", PostgreSQL, `WITH RECURSIVE a AS NOT MATERIALIZED (DELETE FROM b RETURNING *), c AS (SELECT 1) SEARCH BREADTH FIRST BY d, e SET f CYCLE d SET g TO 'y' DEFAULT 'n' USING h INSERT INTO i TABLE a`,
-			`with<WITH RECURSIVE a AS NOT MATERIALIZED (DELETE FROM b RETURNING *), c AS (SELECT 1) SEARCH BREADTH FIRST BY d, e SET f CYCLE d SET g TO 'y' DEFAULT 'n' USING h> INSERT i writes source<TABLE a>`},
+			`with<WITH RECURSIVE a AS NOT MATERIALIZED (DELETE FROM b RETURNING *), c AS (SELECT 1) SEARCH BREADTH FIRST BY d, e SET f CYCLE d SET g TO 'y' DEFAULT 'n' USING h> ["a" "c"] INSERT i writes source<TABLE a>`},
 		{"a source may be any query", PostgreSQL, `INSERT INTO t AS x (a, b[1], c.d) OVERRIDING USER VALUE (SELECT 1) UNION ALL SELECT 2 ORDER BY 1 LIMIT 1 RETURNING x.a`,
 			`INSERT t as<x> columns<a, b[1], c.d> overriding<OVERRIDING USER VALUE> source<(SELECT 1) UNION ALL SELECT 2 ORDER BY 1 LIMIT 1> returning<x.a>`},
 		{"VALUES with more after its rows is a query", PostgreSQL, `INSERT INTO t VALUES (1), (2) ORDER BY 1 ON CONFLICT DO NOTHING`, `INSERT t source<VALUES (1), (2) ORDER BY 1> conflict 1`},

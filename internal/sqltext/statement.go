@@ -11,6 +11,9 @@ type Statement struct {
 	With       Span
 	Recursive  bool
 	WithWrites bool // one of them is, or may be, a data-modifying statement
+	// WithNames are the names of these expressions, unquoted and folded; empty
+	// where one can't be read.
+	WithNames []string
 
 	// Modifier is what stands between the verb and INTO, FROM or the table:
 	// OR IGNORE, LOW_PRIORITY and the like.

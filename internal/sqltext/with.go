@@ -19,10 +19,12 @@ func (p *parser) with(s *Statement) {
 
 // expression reads name (columns) AS [NOT] MATERIALIZED (statement).
 func (p *parser) expression(s *Statement) {
-	if _, reason := p.part(p.tok); reason != "" && p.tok.kind != kindUIdent && p.tok.kind != kindDouble {
+	name, reason := p.part(p.tok)
+	if reason != "" && p.tok.kind != kindUIdent && p.tok.kind != kindDouble {
 		p.fail(p.tok.start, reason)
 		return
 	}
+	s.WithNames = append(s.WithNames, name)
 	p.advance()
 	if p.isPunct('(') {
 		p.group()
