@@ -119,6 +119,8 @@ func (q *query) eraseFrom(ctx context.Context, tx bun.Tx, e *found, names []stri
 		return false, err
 	}
 	_, err = tx.NewUpdate().Model((*eventrow.Row)(nil)).ModelTableExpr("?", q.events.Expr()).
-		Set("changes = ?", row.Changes).Where("seq = ?", e.seq).Exec(ctx)
+		Set("changes = ?", row.Changes).Where("seq = ?", e.seq).
+		Where("time = ?", row.Time). // says in which partition it is
+		Exec(ctx)
 	return err == nil, err
 }

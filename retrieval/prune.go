@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
 )
 
 // PruneOptions say how [Query.Prune] works.
@@ -71,14 +74,16 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	var done int64
 	for {
 		var seqs []int64
-		sel := q.apply(q.from(nil), keys).ColumnExpr("e.seq").Where("e.seq <= ?", last).OrderExpr("e.seq")
-		if err := set(sel.Limit, opts.BatchSize).Scan(ctx, &seqs); err != nil {
+		var times []eventrow.Time
+		sel := q.apply(q.from(nil), keys).ColumnExpr("e.seq, e.time").Where("e.seq <= ?", last).OrderExpr("e.seq")
+		if err := set(sel.Limit, opts.BatchSize).Scan(ctx, &seqs, &times); err != nil {
 			return done, err
 		}
 		if len(seqs) == 0 {
 			return done, nil
 		}
-		_, err := q.db.NewRaw("DELETE FROM ? WHERE seq IN (?)", q.events.Expr(), bun.In(seqs)).Exec(ctx)
+		from, to := extent(times) // says in which partitions they are
+		_, err := q.db.NewRaw("DELETE FROM ? WHERE seq IN (?) AND time BETWEEN ? AND ?", q.events.Expr(), bun.In(seqs), from, to).Exec(ctx)
 		if err != nil {
 			return done, err
 		}
@@ -90,6 +95,12 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 			return done, nil
 		}
 	}
+}
+
+// extent returns the first and the last of some times.
+func extent(times []eventrow.Time) (from, to eventrow.Time) {
+	compare := func(a, b eventrow.Time) int { return a.Time().Compare(b.Time()) }
+	return slices.MinFunc(times, compare), slices.MaxFunc(times, compare)
 }
 
 // lastToPrune returns the number of the newest event that isn't to be kept, or 0.

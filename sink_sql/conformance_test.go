@@ -26,8 +26,13 @@ func TestConformance(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		for name, tt := range map[string]struct {
 			sink func(*testing.T, *testdb.DB, *sqlsink.Sink) sink.Sink
+			opts []sqlsink.Option
 			edit func(*sinktest.Harness)
 		}{
+			"with partitions": {
+				sink: func(_ *testing.T, _ *testdb.DB, s *sqlsink.Sink) sink.Sink { return s },
+				opts: []sqlsink.Option{sqlsink.Monthly()},
+			},
 			"alone": {sink: func(_ *testing.T, _ *testdb.DB, s *sqlsink.Sink) sink.Sink { return s }},
 			"before a recorder in a tee": {
 				sink: func(_ *testing.T, _ *testdb.DB, s *sqlsink.Sink) sink.Sink {
@@ -44,9 +49,12 @@ func TestConformance(t *testing.T) {
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
+				if tt.opts != nil && db.Backend != testdb.Postgres {
+					t.Skip("partitions are PostgreSQL's")
+				}
 				sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 					fresh := testdb.New(t, db.Backend)
-					s := sqlsink.New()
+					s := sqlsink.New(tt.opts...)
 					require.NoError(t, s.CreateTable(t.Context(), fresh))
 					h := sinktest.Harness{
 						Sink:  tt.sink(t, fresh, s),

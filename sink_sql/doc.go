@@ -13,7 +13,8 @@
 //		migrations.Add(m)
 //	}
 //
-// [Table] and [Schema] name another table, [WithDB] another database. Package
+// [Table] and [Schema] name another table, [WithDB] another database, and [Monthly]
+// partitions the table by month on PostgreSQL. Package
 // retrieval reads the table; docs/schema.md describes it for those who query it
 // with SQL.
 //

@@ -161,3 +161,27 @@ func ExampleTable() {
 	_ = sqlsink.New(sqlsink.Schema("audit"), sqlsink.Table("events")) // PostgreSQL: audit.events
 	// Output: 0 <nil>
 }
+
+// Months of history that come and go, on PostgreSQL.
+func ExampleSink_DetachPartitions() {
+	ctx := context.Background()
+	db := open() // SQLite: on PostgreSQL the months are printed
+	defer func() { _ = db.Close() }()
+	events := sqlsink.New(sqlsink.Monthly())
+	if err := events.CreateTable(ctx, db); err != nil {
+		panic(err)
+	}
+
+	nightly := func() error {
+		if _, err := events.AddPartitions(ctx, db, 3); err != nil {
+			return err
+		}
+		gone, err := events.DetachPartitions(ctx, db, time.Now().AddDate(0, -18, 0), sqlsink.DetachOptions{Drop: true})
+		for _, month := range gone {
+			fmt.Println(month.Name, month.Events, "events")
+		}
+		return err
+	}
+	fmt.Println(nightly())
+	// Output: sqlsink: add partitions: the table is not partitioned: that is for PostgreSQL
+}

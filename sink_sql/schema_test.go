@@ -149,11 +149,15 @@ func TestMigrationsCreateAndDropTheTable(t *testing.T) {
 
 // The names are what the databases of users remember: they never change.
 func TestNamesOfMigrations(t *testing.T) {
-	var names []string
-	for _, m := range sqlsink.Migrations(sqlsink.Schema("trail")).Sorted() {
-		names = append(names, m.Name+" "+m.Comment)
+	named := func(opts ...sqlsink.Option) (names []string) {
+		for _, m := range sqlsink.Migrations(opts...).Sorted() {
+			names = append(names, m.Name+" "+m.Comment)
+		}
+		return names
 	}
-	assert.Equal(t, []string{"20261123000000_trail.audit_events create_events"}, names)
+	first := "20261123000000_trail.audit_events create_events"
+	assert.Equal(t, []string{first}, named(sqlsink.Schema("trail")))
+	assert.Equal(t, []string{first, "20261124000000_trail.audit_events partition_events"}, named(sqlsink.Schema("trail"), sqlsink.Monthly()))
 }
 
 func write(t *testing.T, s *sqlsink.Sink, db *testdb.DB, n int) {

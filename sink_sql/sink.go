@@ -19,8 +19,9 @@ const DefaultTable = "audit_events"
 // [sink.Checker]. Make one with [New]; it is immutable and safe for concurrent
 // use.
 type Sink struct {
-	table eventrow.Table
-	db    *bun.DB // nil: the transaction's own database
+	table   eventrow.Table
+	db      *bun.DB // nil: the transaction's own database
+	monthly bool
 }
 
 var (
@@ -78,6 +79,16 @@ func Schema(name string) Option {
 // database while the transaction of the change is open.
 func WithDB(db *bun.DB) Option {
 	return func(s *Sink) { s.db = db }
+}
+
+// Monthly partitions the table by the month of the events' time, on PostgreSQL;
+// elsewhere it changes nothing. It matters to [Sink.CreateTable] and [Migrations],
+// which make the partitions too; a sink that only writes need not have it.
+// [Sink.AddPartitions] makes those of later months, and [Sink.DetachPartitions]
+// takes old ones away. An event whose month has no partition is stored all the
+// same, in one that takes all others.
+func Monthly() Option {
+	return func(s *Sink) { s.monthly = true }
 }
 
 // Write stores the events, in order, all or none. It implements [sink.Sink].

@@ -116,10 +116,8 @@ func (t Table) Create(d Dialect) ([]string, error) {
 			stmts = append(stmts, "CREATE SCHEMA IF NOT EXISTS "+quote(d, t.Schema))
 		}
 		stmts = append(stmts, strings.Replace(postgresTable, "{table}", t.quoted(d), 1))
-		for _, x := range indexes() {
-			// An index is always in the schema of its table.
-			stmts = append(stmts, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s",
-				quote(d, t.index(x.suffix)), t.quoted(d), x.columns))
+		for _, x := range t.Indexes(d) {
+			stmts = append(stmts, x.Create)
 		}
 	case dialect.SQLite:
 		stmts = append(stmts, strings.Replace(sqliteTable, "{table}", t.quoted(d), 1))
@@ -137,6 +135,20 @@ func (t Table) Create(d Dialect) ([]string, error) {
 		return nil, unsupported(d)
 	}
 	return stmts, nil
+}
+
+// Index is an index of the table, beside those that its columns declare.
+type Index struct{ Name, Create string }
+
+// Indexes returns them for PostgreSQL, where an index is always in the schema of
+// its table.
+func (t Table) Indexes(d Dialect) []Index {
+	var all []Index
+	for _, x := range indexes() {
+		name := t.index(x.suffix)
+		all = append(all, Index{name, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s", quote(d, name), t.quoted(d), x.columns)})
+	}
+	return all
 }
 
 func (t Table) createMySQL(d Dialect) string {

@@ -48,10 +48,7 @@ func withoutIndexes(create string, d Dialect, extra []Column) string {
 func Apply(ctx context.Context, db bun.IDB, stmts []string) error {
 	switch db.Dialect().Name() {
 	case dialect.PG:
-		// IF NOT EXISTS is not enough: two transactions that both find nothing
-		// collide in the catalog. The number is arbitrary, and the same in every
-		// version of this package.
-		stmts = append([]string{"SELECT pg_advisory_xact_lock(7237980812453)"}, stmts...)
+		stmts = append([]string{lock}, stmts...)
 	case dialect.MySQL:
 		if _, open := db.(bun.Tx); open {
 			return errors.New("on MariaDB and MySQL it would commit the transaction: give it the *bun.DB")
@@ -60,6 +57,15 @@ func Apply(ctx context.Context, db bun.IDB, stmts []string) error {
 	}
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, stmts) })
 }
+
+// lock keeps two programs from changing tables at once, for which IF NOT EXISTS
+// is not enough: transactions that both find nothing collide in the catalog. The
+// number is arbitrary, and the same in every version of this package.
+const lock = "SELECT pg_advisory_xact_lock(7237980812453)"
+
+// Lock waits, on PostgreSQL, until no other program changes tables of this
+// library, and keeps others waiting until tx ends.
+func Lock(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, []string{lock}) }
 
 func run(ctx context.Context, db bun.IDB, stmts []string) error {
 	for _, stmt := range stmts {

@@ -149,7 +149,7 @@ func (t Table) InsertNew(ctx context.Context, db *bun.DB, conn bun.IConn, batche
 		if db.Dialect().Name() == dialect.MySQL {
 			q.On("DUPLICATE KEY UPDATE").Set("? = ?", bun.Ident("id"), bun.Ident("id")) // IGNORE would let more pass
 		} else {
-			q.On("CONFLICT (id) DO NOTHING")
+			q.On("CONFLICT DO NOTHING") // on whichever columns: where there are partitions the time is one
 		}
 		res, err := q.Exec(ctx)
 		if err != nil {
