@@ -54,8 +54,10 @@ func (s *Sink) Partitions(ctx context.Context, db bun.IDB) ([]Partition, error) 
 // a job each night: [Sink.CreateTable] does it with three. Events whose month had
 // none are moved into it, and keep everything that they are.
 //
-// It locks nothing that a write waits for, but for writes of such months. db may
-// be a transaction.
+// While it makes one writes wait, for an instant, or as long as it takes to move
+// what has to be moved. It doesn't queue for its turn: see
+// [Sink.DetachPartitions]. db may be a transaction, until the end of which they
+// then wait.
 func (s *Sink) AddPartitions(ctx context.Context, db bun.IDB, ahead int) ([]Partition, error) {
 	made, err := s.addPartitions(ctx, db, ahead)
 	if err != nil {

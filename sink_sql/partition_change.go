@@ -12,7 +12,7 @@ import (
 )
 
 // add makes a partition, and reports whether it wasn't there. It is made as a
-// table and attached, since to create it as a partition would lock out all writes.
+// table and attached, since to create it as a partition would lock out all reads.
 func (s *Sink) add(ctx context.Context, db bun.IDB, p Partition) (added bool, err error) {
 	part := eventrow.Table{Schema: s.table.Schema, Name: p.Name}
 	other := eventrow.Table{Schema: s.table.Schema, Name: s.table.Name + eventrow.OtherMonths}
@@ -30,11 +30,12 @@ func (s *Sink) add(ctx context.Context, db bun.IDB, p Partition) (added bool, er
 		if err := exec(ctx, tx, "CREATE TABLE ? (LIKE ? INCLUDING ALL EXCLUDING IDENTITY)", part.Expr(), s.table.Expr()); err != nil {
 			return err
 		}
+		// A write that has chosen the other partition, and waits for it, fails when
+		// that month has become another's: so writes wait before they choose.
+		if err := exec(ctx, tx, "LOCK TABLE ? IN SHARE ROW EXCLUSIVE MODE", s.table.Expr()); err != nil {
+			return err
+		}
 		if hasDefault(all) {
-			// Events of that month that are in the other partition already.
-			if err := exec(ctx, tx, "LOCK TABLE ? IN ACCESS EXCLUSIVE MODE", other.Expr()); err != nil {
-				return err
-			}
 			err = exec(ctx, tx, `WITH moved AS (DELETE FROM ? WHERE "time" >= ? AND "time" < ? RETURNING *) INSERT INTO ? SELECT * FROM moved`,
 				other.Expr(), from, until, part.Expr())
 			if err != nil {
