@@ -68,29 +68,55 @@ func encode(row *eventrow.Row, source string) (kafka.Message, error) {
 	if len(members) == 0 {
 		kind = "table"
 	}
-	var (
-		at  = row.Time.Time().AppendFormat(nil, time.RFC3339Nano)
-		key = appendKey(append([]byte(row.Table), '|'), members)
-		m   = kafka.Message{Key: key, Value: appendValue(make([]byte, 0, 256+len(row.Changes)+len(row.Meta)), row)}
-	)
-	m.Headers = append(make([]kafka.Header, 0, 10),
-		kafka.Header{Key: headerContentType, Value: []byte("application/json")},
-		kafka.Header{Key: headerSpecVersion, Value: []byte("1.0")},
-		kafka.Header{Key: headerID, Value: []byte(row.ID)},
-		kafka.Header{Key: headerSource, Value: []byte(source)},
-		kafka.Header{Key: headerType, Value: fmt.Appendf(nil, "io.sqlaudit.%s.%s.v%d", kind, row.Op, version)},
-		kafka.Header{Key: headerSubject, Value: appendSubject([]byte(row.Table), members)},
-		kafka.Header{Key: headerTime, Value: at},
-		kafka.Header{Key: headerPartitionKey, Value: key},
-	)
+	// What the message is made of lies in one piece of memory, however many headers it has.
+	b := make([]byte, 0, 640+len(source)+3*len(row.Key)+len(row.OldKey)+len(row.Changes)+len(row.Meta))
+	cut := func() []byte {
+		part := b[:len(b):len(b)]
+		b = b[len(b):]
+		return part
+	}
+	var m kafka.Message
+	b = appendKey(append(append(b, row.Table...), '|'), members)
+	m.Key = cut()
+	m.Headers = make([]kafka.Header, 0, 10)
+	header := func(name string) { m.Headers = append(m.Headers, kafka.Header{Key: name, Value: cut()}) }
+	b = append(b, "application/json"...)
+	header(headerContentType)
+	b = append(b, "1.0"...)
+	header(headerSpecVersion)
+	b = append(b, row.ID...)
+	header(headerID)
+	b = append(b, source...)
+	header(headerSource)
+	b = append(append(append(append(append(b, "io.sqlaudit."...), kind...), '.'), row.Op...), ".v"...)
+	b = strconv.AppendInt(b, version, 10)
+	header(headerType)
+	b = appendSubject(append(b, row.Table...), members)
+	header(headerSubject)
+	b = row.Time.Time().AppendFormat(b, time.RFC3339Nano)
+	header(headerTime)
+	m.Headers = append(m.Headers, kafka.Header{Key: headerPartitionKey, Value: m.Key})
 	if row.Seq != 0 {
-		m.Headers = append(m.Headers, kafka.Header{Key: headerSequence, Value: fmt.Appendf(nil, "%020d", row.Seq)})
+		b = appendSequence(b, row.Seq)
+		header(headerSequence)
 	}
 	if row.TraceID != "" && row.SpanID != "" {
 		// Whether the trace is sampled isn't known.
-		m.Headers = append(m.Headers, kafka.Header{Key: headerTraceParent, Value: fmt.Appendf(nil, "00-%s-%s-00", row.TraceID, row.SpanID)})
+		b = append(append(append(append(append(b, "00-"...), row.TraceID...), '-'), row.SpanID...), "-00"...)
+		header(headerTraceParent)
 	}
+	b = appendValue(b, row)
+	m.Value = cut()
 	return m, nil
+}
+
+// appendSequence appends n with 20 digits, so that the order of the texts is that
+// of the numbers.
+func appendSequence(b []byte, n int64) []byte {
+	const digits = "00000000000000000000"
+	from := len(b)
+	b = strconv.AppendInt(append(b, digits...), n, 10)
+	return append(b[:from], b[len(b)-len(digits):]...)
 }
 
 // appendKey appends the value of a key of one column, or an array of the values

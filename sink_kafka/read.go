@@ -42,13 +42,14 @@ func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, er
 	defer func() { _ = rows.Close() }()
 	p := page{last: true}
 	size := 0
+	var row eventrow.Row
+	fields := row.Fields(r.db.Dialect().Name())
 	for rows.Next() {
 		if size >= maxPageBytes {
 			p.last = false
 			break
 		}
-		var row eventrow.Row
-		if err := rows.Scan(row.Fields()...); err != nil {
+		if err := rows.Scan(fields...); err != nil {
 			return page{}, fmt.Errorf("read outbox: %w", err)
 		}
 		out := r.outgoing(&row)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/sink"
 )
@@ -161,10 +162,15 @@ func isUUID(s string) bool {
 }
 
 // Fields are where the columns of a query for all of them go, in the order in
-// which Bun selects them. Scanning into them spares Bun's reflection.
-func (r *Row) Fields() []any {
+// which Bun selects them. Scanning into them spares Bun's reflection. They may be
+// used for row after row: what the JSON columns held before is overwritten then.
+func (r *Row) Fields(d dialect.Name) []any {
+	var key, oldKey, changes, meta any = &r.Key, &r.OldKey, &r.Changes, &r.Meta
+	if d == dialect.PG {
+		key, oldKey, changes, meta = (*jsonb)(&r.Key), (*jsonb)(&r.OldKey), (*jsonb)(&r.Changes), (*jsonb)(&r.Meta)
+	}
 	return []any{
-		&r.Seq, &r.ID, &r.Time, &r.Op, &r.Statement, &r.Table, &r.Model, &r.Key, &r.OldKey, &r.Changes, &r.ActorID, &r.ActorType,
-		&r.ActorName, &r.OnBehalfOf, &r.Reason, &r.Meta, &r.Tx, &r.Soft, &r.TraceID, &r.SpanID,
+		&r.Seq, &r.ID, &r.Time, &r.Op, &r.Statement, &r.Table, &r.Model, key, oldKey, changes, &r.ActorID, &r.ActorType,
+		&r.ActorName, &r.OnBehalfOf, &r.Reason, meta, &r.Tx, &r.Soft, &r.TraceID, &r.SpanID,
 	}
 }

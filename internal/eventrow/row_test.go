@@ -2,6 +2,7 @@ package eventrow_test
 
 import (
 	"bytes"
+	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
+	"github.com/uptrace/bun/dialect"
 )
 
 func uuid(n int) string { return fmt.Sprintf("0195e4a0-0000-7000-8000-%012x", n) }
@@ -206,4 +208,30 @@ func TestTamperedColumnsAreErrorsWithoutTheirValues(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret")
 	var doc eventrow.JSON
 	assert.ErrorContains(t, doc.Scan("secret"), "eventrow: read JSON")
+}
+
+// What PostgreSQL's jsonb gives out is read as other JSON is, without parsing it.
+func FuzzJSONBIsReadAsJSON(f *testing.F) {
+	for _, doc := range []string{`{}`, `[]`, `" a \" : , \\"`, `{"a": [1, 2.50, {"b": null}], "\\": "\\\\"}`, `{"key ": " \\\" ", "ü": "  "}`, `-1`, `{"a": true}`} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		if !json.Valid(doc) || bytes.ContainsAny(doc, "\t\r\n") { // of white space it has only the space
+			t.Skip()
+		}
+		var want eventrow.JSON
+		require.NoError(t, want.Scan(doc))
+		var row eventrow.Row
+		for _, src := range []any{doc, string(doc), doc} { // into memory that was used before
+			for _, i := range []int{7, 8, 9, 15} {
+				require.NoError(t, row.Fields(dialect.PG)[i].(sql.Scanner).Scan(src))
+			}
+			for _, got := range []eventrow.JSON{row.Key, row.OldKey, row.Changes, row.Meta} {
+				assert.Equal(t, string(want), string(got))
+			}
+		}
+		require.NoError(t, row.Fields(dialect.PG)[9].(sql.Scanner).Scan(nil))
+		assert.Nil(t, row.Changes)
+		assert.Error(t, row.Fields(dialect.PG)[9].(sql.Scanner).Scan(1))
+	})
 }
