@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 )
@@ -135,7 +136,7 @@ func (r *Relay) deleteRows(ctx context.Context, conn bun.IConn, seqs []int64) er
 	first, last := seqs[0], seqs[len(seqs)-1]
 	q := r.db.NewDelete().Conn(conn).Model((*eventrow.Row)(nil)).ModelTableExpr("?", r.sink.cfg.outbox().Expr()).
 		Where("seq BETWEEN ? AND ?", first, last)
-	if others, few := gaps(seqs, maxGaps); !few {
+	if others, few := gaps(seqs, maxGaps); !few || r.db.Dialect().Name() == dialect.MySQL {
 		q = q.Where("seq IN (?)", bun.In(seqs))
 	} else if len(others) > 0 {
 		q = q.Where("seq NOT IN (?)", bun.In(others))

@@ -12,10 +12,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
-	"github.com/uptrace/bun/dialect"
 )
 
 func uuid(n int) string { return fmt.Sprintf("0195e4a0-0000-7000-8000-%012x", n) }
