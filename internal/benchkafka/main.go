@@ -6,10 +6,13 @@
 //
 // It prints how many events a second of about 1 KB each took from the outbox to the
 // topic, the deletion included; how many messages of the same content and the same
-// batches the Writer sent to the same broker; the ratio; the most memory that the
-// program used meanwhile; and the time from a commit to a consumer, when there is
-// little to do and at 5,000 events a second. Both take turns, three times; the
-// median counts.
+// batches the Writer sent to the same broker; the ratio; how fast the outbox is read
+// and deleted from when nothing is sent, which no relay can exceed; the most memory
+// that the program used in each half of the backlog; and the time from a commit to a
+// consumer, when there is little to do and at 5,000 events a second. They take turns,
+// three times, or once where a backlog is very long; the median counts.
+//
+// With -cpuprofile the last relay's work is profiled.
 package main
 
 import (
@@ -21,7 +24,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"runtime/pprof"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,7 +40,6 @@ import (
 )
 
 const (
-	rounds     = 3
 	batch      = 5000
 	partitions = 6
 )
@@ -43,10 +47,11 @@ const (
 func main() {
 	events := flag.Int("events", 200_000, "events in a backlog")
 	seconds := flag.Duration("latency", 5*time.Second, "how long to measure each of the two latencies")
+	profile := flag.String("cpuprofile", "", "file for a CPU profile of the relay")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *events, *seconds); err != nil {
+	if err := run(ctx, *events, *seconds, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "benchkafka:", err)
 		os.Exit(1)
 	}
@@ -59,10 +64,12 @@ type bench struct {
 	topic  string
 	client *kafka.Client
 	sink   *kafkasink.Sink
+
+	profile string // file for a profile of the relay, or nothing
 }
 
-func run(ctx context.Context, events int, seconds time.Duration) (err error) {
-	b := &bench{broker: os.Getenv("BUNAUDIT_TEST_KAFKA")}
+func run(ctx context.Context, events int, seconds time.Duration, profile string) (err error) {
+	b := &bench{profile: profile, broker: os.Getenv("BUNAUDIT_TEST_KAFKA")}
 	dsn := os.Getenv("BUNAUDIT_TEST_POSTGRES")
 	if b.broker == "" || dsn == "" {
 		return errors.New("BUNAUDIT_TEST_POSTGRES and BUNAUDIT_TEST_KAFKA have to name a server each: run make bench-kafka, which starts them")
@@ -112,22 +119,26 @@ func (b *bench) throughput(ctx context.Context, events int) error {
 		}
 	}
 	fmt.Printf("%d events of %d bytes, %d partitions, batches of %d, snappy, acknowledged by all replicas\n", events, size/batch, partitions, batch)
-	var relays, writers []float64
-	var memory uint64
+	rounds := max(1, min(3, 1_000_000/events))
+	var relays, writers, bases []float64
 	for range rounds {
 		writer, err := b.write(ctx, messages, events)
 		if err != nil {
 			return err
 		}
-		relay, peak, err := b.relay(ctx, events)
+		relay, used, err := b.relay(ctx, events)
 		if err != nil {
 			return err
 		}
-		relays, writers, memory = append(relays, relay), append(writers, writer), max(memory, peak)
-		fmt.Printf("  bare Writer %.0f/s, relay %.0f/s\n", writer, relay)
+		base, err := b.readAndDelete(ctx, events)
+		if err != nil {
+			return err
+		}
+		relays, writers, bases = append(relays, relay), append(writers, writer), append(bases, base)
+		fmt.Printf("  bare Writer %.0f/s, relay %.0f/s, PostgreSQL alone %.0f/s; %v\n", writer, relay, base, used)
 	}
-	fmt.Printf("median: bare Writer %.0f/s, relay %.0f/s, ratio %.2f; the relay's process used at most %d MB of heap\n",
-		median(writers), median(relays), median(relays)/median(writers), memory>>20)
+	fmt.Printf("median: bare Writer %.0f/s, relay %.0f/s, ratio %.2f; to read and delete without sending %.0f/s\n",
+		median(writers), median(relays), median(relays)/median(writers), median(bases))
 	return nil
 }
 
@@ -149,21 +160,48 @@ func (b *bench) fill(ctx context.Context, n int) error {
 	return err
 }
 
-// relay drains a backlog, and returns the events a second and the largest heap.
-func (b *bench) relay(ctx context.Context, events int) (rate float64, heap uint64, err error) {
+// usage is the most memory in bytes that the program had, in the first and in the
+// second half of a backlog.
+type usage struct{ heap, total [2]uint64 }
+
+// sample adds what is in use now.
+func (u *usage) sample(half int) {
+	// The memory that the runtime has of the system, and hasn't given back.
+	values := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(values)
+	u.heap[half] = max(u.heap[half], values[0].Value.Uint64())
+	u.total[half] = max(u.total[half], values[1].Value.Uint64()-values[2].Value.Uint64())
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("at most %d MB of heap in the first half and %d MB in the second, %d and %d MB of memory in all",
+		u.heap[0]>>20, u.heap[1]>>20, u.total[0]>>20, u.total[1]>>20)
+}
+
+// relay drains a backlog, and returns the events a second and the memory.
+func (b *bench) relay(ctx context.Context, events int) (rate float64, used usage, err error) {
 	if err := b.fill(ctx, events); err != nil {
-		return 0, 0, err
+		return 0, used, err
 	}
-	runtime.GC()
+	debug.FreeOSMemory()
+	if b.profile != "" {
+		f, createErr := os.Create(b.profile)
+		if createErr != nil {
+			return 0, used, createErr
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return 0, used, err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	running, stop := context.WithCancel(ctx)
 	relay := kafkasink.NewRelay(b.db, b.sink, kafkasink.RelayConfig{Batch: batch})
 	ended := make(chan error, 1)
 	began := time.Now()
 	go func() { ended <- relay.Run(running) }()
-	for relay.Stats().Published < int64(events) && ctx.Err() == nil {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		heap = max(heap, m.HeapAlloc)
+	for published := int64(0); published < int64(events) && ctx.Err() == nil; published = relay.Stats().Published {
+		used.sample(int(2 * published / int64(events)))
 		time.Sleep(20 * time.Millisecond)
 	}
 	stop() // what is in the middle of being deleted is deleted
@@ -173,7 +211,50 @@ func (b *bench) relay(ctx context.Context, events int) (rate float64, heap uint6
 	if err = errors.Join(err, countErr); err == nil && left != 0 {
 		err = fmt.Errorf("%d events are left in the outbox", left)
 	}
-	return float64(events) / took.Seconds(), heap, err
+	return float64(events) / took.Seconds(), used, err
+}
+
+// readAndDelete empties the outbox as a relay does, one page read ahead, and sends
+// nothing: what the database and its driver give alone.
+func (b *bench) readAndDelete(ctx context.Context, events int) (rate float64, err error) {
+	if err := b.fill(ctx, events); err != nil {
+		return 0, err
+	}
+	outbox := bun.SafeQuery("?.audit_outbox", bun.Ident(b.topic))
+	began := time.Now()
+	deleted := make(chan error, 1)
+	deleted <- nil
+	var seq, after int64
+	dest := []any{&seq}
+	for range 19 { // the other columns
+		dest = append(dest, new(sql.RawBytes))
+	}
+	for n := -1; n != 0; {
+		rows, err := b.db.NewSelect().TableExpr("? AS e", outbox).Where("e.seq > ?", after).OrderExpr("e.seq").Limit(batch).Rows(ctx)
+		if err != nil {
+			return 0, err
+		}
+		first := int64(0)
+		for n = 0; rows.Next(); n++ {
+			if err := rows.Scan(dest...); err != nil {
+				return 0, errors.Join(err, rows.Close())
+			}
+			if n == 0 {
+				first = seq
+			}
+		}
+		if err := errors.Join(rows.Err(), <-deleted); err != nil {
+			return 0, err
+		}
+		last := seq
+		after = last
+		go func() {
+			_, err := b.db.NewDelete().TableExpr("?", outbox).Where("seq BETWEEN ? AND ?", first, last).Exec(ctx)
+			deleted <- err
+		}()
+	}
+	err = <-deleted
+	return float64(events) / time.Since(began).Seconds(), err
 }
 
 // messages are what the relay would send for so many events.
