@@ -32,6 +32,9 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 	if err := c.loadColumns(ctx); err != nil {
 		return nil, c.loadFailed(ctx, err)
 	}
+	if isReplace(c.text, c.stmt) {
+		return c.replaceOnSQLite(ctx)
+	}
 	switch c.stmt.Verb {
 	case sqltext.Insert:
 		if isRehearsed(c.stmt) {

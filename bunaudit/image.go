@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/model"
+	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -25,10 +26,11 @@ type columns struct {
 	tracked []trackedColumn
 	soft    int // where the soft-delete column is, or -1
 
-	// Of MariaDB: which of the identity's columns the database numbers, from 1; and
-	// all columns of the table.
+	// Of MariaDB: which of the identity's columns the database numbers, from 1; all
+	// columns of the table; and their types, by their names in lower case.
 	numbered int
 	all      []column
+	types    map[string]value.MySQLType
 
 	// isModels says that the table, which the statement names with a schema, is
 	// the one that the model means without.

@@ -69,6 +69,11 @@ func (m mariadb) uncapturable(p *plan, text string, s sqltext.Statement) string 
 			return "the upsert changes the primary key of rows that it finds"
 		}
 		return ""
+	case sqltext.Replace:
+		if strings.Contains(modifier, "DELAYED") {
+			return "REPLACE DELAYED is carried out later"
+		}
+		return ""
 	case sqltext.Update:
 		if _, reason := updatedTable(p, m, text, s); reason != "" || !changesIdentity(p, s) {
 			return reason

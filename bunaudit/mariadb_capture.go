@@ -26,7 +26,7 @@ type capturer interface {
 //   - the rows of an UPDATE are read and locked, updated, and read again by key;
 //   - an upsert writes down each row that it finds, in a variable of the session,
 //     before it updates it, see mariadb_upsert.go;
-//   - REPLACE is a DELETE and an INSERT, see mariadb_replace.go.
+//   - REPLACE is rehearsed, see replace.go.
 //
 // Reads lock, because a plain one sees the snapshot of the transaction.
 type mariadbCapture struct {
@@ -51,6 +51,8 @@ func (m mariadb) capture(ctx context.Context, c *capture) (*outcome, error) {
 			return mc.upsert(ctx)
 		}
 		return mc.insert(ctx)
+	case sqltext.Replace:
+		return mc.replace(ctx)
 	case sqltext.Delete:
 		return mc.delete(ctx)
 	default: // arm lets nothing else pass
@@ -63,7 +65,7 @@ func (m mariadb) capture(ctx context.Context, c *capture) (*outcome, error) {
 // unless it uses that itself.
 func (c *mariadbCapture) prepare(ctx context.Context) error {
 	query := "SELECT VERSION(), @@sql_mode, @bunaudit := '', LAST_INSERT_ID()"
-	if c.stmt.Verb == sqltext.Insert && !c.usesLastID() {
+	if c.stmt.Verb != sqltext.Update && c.stmt.Verb != sqltext.Delete && !c.usesLastID() {
 		query += ", LAST_INSERT_ID(0)"
 	}
 	var rows rowsInMemory
@@ -167,14 +169,21 @@ func lastIDGiven() *regexp.Regexp { return regexp.MustCompile(`(?i)last_insert_i
 // own: then it returns nothing at all, whoever asks.
 func (c *mariadbCapture) splitReturned(returned *replay.Result) (*outcome, []located, error) {
 	out, rows, err := c.split(returned)
+	if err == nil {
+		c.withoutReturning(out)
+	}
+	return out, rows, err
+}
+
+// withoutReturning takes out of the result what the statement itself would not
+// have returned.
+func (c *mariadbCapture) withoutReturning(out *outcome) {
 	switch {
-	case err != nil:
 	case c.wantRows && c.stmt.Returning.Empty():
 		out.returned = &replay.Result{}
 	case !c.wantRows && !c.stmt.Returning.Empty():
 		out.affected = 0 // the driver has no eye for it beside rows
 	}
-	return out, rows, err
 }
 
 func (c *mariadbCapture) delete(ctx context.Context) (*outcome, error) {

@@ -30,6 +30,7 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 		return nil, &UncapturableError{Table: p.table, Reason: reason}
 	}
 	c := layOut(p.model)
+	c.types = types
 	var current string
 	if err := bun.NewRawQuery(u.db, "SELECT COALESCE(DATABASE(), '')").Conn(u.conn).Scan(ctx, &current); err != nil {
 		return nil, &statementError{err}
@@ -50,7 +51,7 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 		if typ.AutoIncrement {
 			c.numbered = i + 1
 		}
-		c.identity = append(c.identity, m.identityColumn(f, typ))
+		c.identity = append(c.identity, m.identityColumn(string(f.SQLName), typ))
 	}
 	for _, f := range c.fields {
 		typ, err := typeOf(f)
@@ -81,8 +82,8 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 
 // identityColumn compares instants as the session prints them, which is how the
 // literals are read again.
-func (m mariadb) identityColumn(f *schema.Field, typ value.MySQLType) column {
-	c := column{name: string(f.SQLName), literal: textLiteral}
+func (m mariadb) identityColumn(name string, typ value.MySQLType) column {
+	c := column{name: name, literal: textLiteral}
 	switch {
 	case typ.IsNumber():
 		c.literal = numberLiteral

@@ -43,7 +43,7 @@ func randomOnMariaDB(r *rand.Rand) string {
 		"id IN (SELECT * FROM (SELECT id FROM stock ORDER BY RAND() LIMIT 2) AS x)", fmt.Sprintf("sku = 's%d'", r.IntN(10)),
 	}[r.IntN(6)]
 	order := [...]string{"", " ORDER BY id LIMIT 2", " ORDER BY n DESC, id LIMIT 1"}[r.IntN(3)]
-	switch r.IntN(12) {
+	switch r.IntN(15) {
 	case 0, 1:
 		return "INSERT INTO stock (id, sku, n) VALUES " + row()
 	case 2:
@@ -58,6 +58,10 @@ func randomOnMariaDB(r *rand.Rand) string {
 		return fmt.Sprintf("UPDATE stock AS s JOIN (SELECT %d AS k UNION SELECT %d) AS x ON x.k = s.id SET s.n = s.n + x.k", id(), id())
 	case 8:
 		return fmt.Sprintf("UPDATE stock SET id = id + %d, n = id WHERE %s ORDER BY id DESC", r.IntN(20), where)
+	case 10, 11:
+		return "REPLACE INTO stock (id, sku, n) VALUES " + rows()
+	case 12:
+		return "REPLACE INTO stock SELECT id + " + fmt.Sprint(r.IntN(3)) + ", sku, n + 1 FROM stock WHERE " + where + " LIMIT 3"
 	case 9:
 		return "DELETE FROM stock WHERE " + where + order
 	default:

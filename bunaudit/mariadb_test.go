@@ -50,7 +50,7 @@ func TestStatementsThatOnlyMariaDBHas(t *testing.T) {
 		{"DELETE with ORDER BY and LIMIT", raw("DELETE FROM stock ORDER BY id DESC LIMIT 1"), []string{`delete stock {"id":103}: n 103, sku "c"`}, ""},
 		{"DELETE by a join", raw("DELETE stock FROM stock JOIN items ON items.id = stock.id"), nil, "a common table expression or another part"},
 		{"DELETE IGNORE", raw("DELETE IGNORE FROM stock"), nil, "DELETE IGNORE"},
-		{"REPLACE", raw("REPLACE INTO stock VALUES (4, 'r', 1)"), nil, "REPLACE"},
+		{"REPLACE DELAYED", raw("REPLACE DELAYED INTO stock VALUES (4, 'r', 1)"), nil, "carried out later"},
 		{"TRUNCATE", raw("TRUNCATE TABLE stock"), nil, "commits by itself"},
 	})
 }

@@ -100,11 +100,17 @@ var refusals = []refusal{
 	{"COPY FROM", testdb.Postgres, "COPY", func(ctx context.Context, db runner, _ any, table string) error {
 		return exec(db.ExecContext(ctx, "COPY "+table+" (name) FROM '/dev/null'"))
 	}},
-	{"REPLACE", testdb.SQLite, "REPLACE", func(ctx context.Context, db runner, _ any, table string) error {
-		return exec(db.NewRaw("REPLACE INTO " + table + " (id, name, score) VALUES (1, 'x', 1)").Exec(ctx))
+	{"INSERT OR REPLACE that updates", testdb.SQLite, "INSERT", func(ctx context.Context, db runner, _ any, table string) error {
+		return exec(db.NewRaw("INSERT OR REPLACE INTO " + table + " (id, name, score) VALUES (1, 'x', 1) ON CONFLICT DO UPDATE SET score = 2").Exec(ctx))
 	}},
-	{"INSERT OR REPLACE", testdb.SQLite, "INSERT", func(ctx context.Context, db runner, _ any, table string) error {
-		return exec(db.NewRaw("INSERT OR REPLACE INTO " + table + " (id, name, score) VALUES (1, 'x', 1)").Exec(ctx))
+	{"UPDATE OR REPLACE", testdb.SQLite, "UPDATE", func(ctx context.Context, db runner, _ any, table string) error {
+		return exec(db.NewRaw("UPDATE OR REPLACE " + table + " SET id = 2 WHERE id = 1").Exec(ctx))
+	}},
+	{"UPDATE OR IGNORE of keys", testdb.SQLite, "UPDATE", func(ctx context.Context, db runner, _ any, table string) error {
+		return exec(db.NewRaw("UPDATE OR IGNORE " + table + " SET id = 5").Exec(ctx))
+	}},
+	{"INSERT OR FAIL", testdb.SQLite, "INSERT", func(ctx context.Context, db runner, _ any, table string) error {
+		return exec(db.NewRaw("INSERT OR FAIL INTO " + table + " (id, name, score) VALUES (3, 'x', 1), (1, 'y', 1)").Exec(ctx))
 	}},
 	{"UPDATE OR FAIL", testdb.SQLite, "UPDATE", func(ctx context.Context, db runner, _ any, table string) error {
 		return exec(db.NewRaw("UPDATE OR FAIL " + table + " SET score = 8").Exec(ctx))

@@ -49,12 +49,20 @@ func (sqlite) inTransaction(ctx context.Context, u *unit) (bool, error) {
 	return false, err
 }
 
-// uncapturable refuses the conflict clauses that delete rows on the side
-// (REPLACE) or leave half a statement behind (FAIL).
+// uncapturable refuses what follows from a conflict clause.
 func (sqlite) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	modifier := strings.ToUpper(s.Modifier.In(text))
-	if strings.Contains(modifier, "REPLACE") || strings.Contains(modifier, "FAIL") {
+	switch {
+	case isReplace(text, s) && len(s.Conflicts) > 0:
+		return "it replaces the rows that it finds, and has ON CONFLICT as well"
+	case isReplace(text, s):
+		return ""
+	case strings.Contains(modifier, "REPLACE"):
 		return s.Verb.String() + " " + modifier + " can't be recorded yet"
+	case strings.Contains(modifier, "FAIL"):
+		return s.Verb.String() + " " + modifier + " leaves what it has changed when it fails"
+	case s.Verb == sqltext.Update && strings.Contains(modifier, "IGNORE") && changesIdentity(p, s):
+		return "UPDATE OR IGNORE leaves rows whose primary keys it can't change"
 	}
 	return uncapturable(p, text, s)
 }

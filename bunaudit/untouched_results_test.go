@@ -119,6 +119,57 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				s.inserted(db.NewRaw(text).Exec(ctx))
 			}
 		}},
+		{"replace", testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
+			// A number that the database makes up is another one where a row is in the way.
+			for _, p := range []*Product{{SKU: "r0", Name: "new"}, {ID: 7, SKU: "r0", Name: "replaced"}} {
+				s.inserted(db.NewInsert().Model(p).Replace().Exec(ctx))
+				s.products(p)
+			}
+			s.inserted(db.NewInsert().Model(&Line{Bill: "b", N: 1, Text: "replaced"}).Replace().Exec(ctx))
+			for _, text := range []string{
+				"REPLACE bill_lines VALUES ('b', 1, 'replaced')",
+				"REPLACE INTO bill_lines VALUES ('b', 1, 'x'), ('b', 2, 'two'), ('b', 1, 'x'), ('b', 1, 'y'), ('b', 51, 'new')",
+				"REPLACE INTO bill_lines SET bill = 'b', n = 51, text = 'new'",
+				"REPLACE INTO bill_lines SELECT bill, n, 'two' FROM bill_lines WHERE bill = 'b'",
+				"REPLACE INTO bill_lines VALUES ('b', 51, 'back') RETURNING n",
+				"REPLACE INTO products (`Stock Unit`, size_width, size_height, `order`) VALUES ('r2', 0, 0, 0), ('r1', 0, 0, 0)",
+				"REPLACE INTO products (id, `Stock Unit`, size_width, size_height, `order`) VALUES (1, 'r1', 0, 0, 0)",
+				"REPLACE INTO products (id, `Stock Unit`, name, size_width, size_height, `order`) VALUES (1, 'r1', 'n', 0, 0, 0)",
+				"REPLACE INTO products (id, `Stock Unit`, size_width, size_height, `order`) SELECT 1, 'a', 0, 0, 0 UNION SELECT 2, 'b', 0, 0, 0",
+				"REPLACE INTO bill_lines SET bill = 'last', n = LAST_INSERT_ID() * 0, text = ''",
+				"REPLACE INTO bill_lines VALUES ('b', 51)",
+				"REPLACE INTO bill_lines SELECT nothing FROM products",
+			} {
+				s.add("%s", text)
+				s.inserted(db.NewRaw(text).Exec(ctx))
+			}
+			var ns []int
+			s.error(db.NewRaw("REPLACE INTO bill_lines VALUES ('b', 1, 'again'), ('b', 53, 'again') RETURNING n").Scan(ctx, &ns))
+			s.add("%s", anyOrder(ns))
+		}},
+		{"replace", testdb.SQLite, func(ctx context.Context, db runner, s *seen) {
+			p := &Product{SKU: "a", Name: "replaced"}
+			s.inserted(db.NewInsert().Model(p).Replace().Exec(ctx))
+			s.products(p)
+			s.inserted(db.NewInsert().Model(&Line{Bill: "b", N: 1, Text: "replaced"}).Replace().Exec(ctx))
+			for _, text := range []string{
+				"REPLACE INTO bill_lines VALUES ('b', 1, 'x'), ('b', 2, 'two'), ('b', 1, 'x'), ('b', 1, 'y'), ('b', 51, 'new')",
+				"INSERT OR REPLACE INTO bill_lines AS l SELECT bill, n, 'two' FROM bill_lines WHERE bill = 'b'",
+				`REPLACE INTO products ("Stock Unit", size_width, size_height, "order") VALUES ('a', 0, 0, 0), ('r1', 0, 0, 0)`,
+				`INSERT OR REPLACE INTO products (id, "Stock Unit", size_width, size_height, "order") VALUES (1, 'r1', 0, 0, 0)`,
+				"INSERT OR IGNORE INTO bill_lines VALUES ('b', 51, 'ignored'), ('b', 54, 'new')",
+				"INSERT OR ABORT INTO bill_lines VALUES ('b', 52, 'new'), ('b', 51, 'taken')",
+				"UPDATE OR IGNORE products SET \"Stock Unit\" = 'r1'",
+				"REPLACE INTO bill_lines VALUES ('b', 51)",
+				"REPLACE INTO bill_lines SELECT nothing FROM products",
+			} {
+				s.add("%s", text)
+				s.inserted(db.NewRaw(text).Exec(ctx))
+			}
+			var ls []Line
+			s.error(db.NewRaw("REPLACE INTO bill_lines VALUES ('b', 1, 'again'), ('b', 53, 'again') RETURNING *").Scan(ctx, &ls))
+			s.add("%s", anyOrder(ls))
+		}},
 		{"update by key", "", func(ctx context.Context, db runner, s *seen) {
 			p := &Product{ID: 1, SKU: "a", Name: "one", Price: ptr(int64(3))}
 			s.result(db.NewUpdate().Model(p).WherePK().Exec(ctx))

@@ -51,11 +51,11 @@ func insertKinds() []statementKind {
 		{name: "insert default values", weight: 1, build: func(g *gen) statement {
 			return g.db.NewRaw("INSERT INTO " + g.name2() + " DEFAULT VALUES")
 		}},
-		{name: "replace", weight: 1, refused: true, build: func(g *gen) statement {
+		{name: "replace", weight: 1, build: func(g *gen) statement {
 			if g.pg {
 				return nil
 			}
-			return g.db.NewInsert().Model(g.t.row(g.r)).Replace()
+			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(5))).Replace()
 		}},
 	}
 }

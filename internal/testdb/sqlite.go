@@ -34,12 +34,15 @@ func sqliteDSN(path string) string {
 	q := url.Values{
 		// modernc.org/sqlite runs these in this order: the timeout comes first,
 		// or switching a busy file to WAL fails at once.
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)",
+			"recursive_triggers(1)"}, // or none sees what REPLACE deletes
 
 		"_busy_timeout": {"10000"},
 		"_journal_mode": {"WAL"},
 		"_foreign_keys": {"1"},
 		"_synchronous":  {"NORMAL"},
+
+		"_recursive_triggers": {"1"},
 	}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: q.Encode()}
 	return u.String()

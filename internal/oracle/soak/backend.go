@@ -77,8 +77,8 @@ func openSQLite(ctx context.Context, s oracle.Setup) (*oracle.World, func(), err
 		return nil, nil, err
 	}
 	dsn := "file:" + filepath.Join(dir, "soak.db") +
-		"?_pragma=busy_timeout(3000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)" +
-		"&_busy_timeout=3000&_journal_mode=WAL&_foreign_keys=1&_synchronous=OFF" // for the other driver behind sqliteshim
+		"?_pragma=busy_timeout(3000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)&_pragma=recursive_triggers(1)" +
+		"&_busy_timeout=3000&_journal_mode=WAL&_foreign_keys=1&_synchronous=OFF&_recursive_triggers=1" // for the other driver behind sqliteshim
 	return openWorld(ctx, s, func() *bun.DB {
 		pool, err := sql.Open(sqliteshim.ShimName, dsn)
 		if err != nil {
