@@ -2,6 +2,7 @@ package kafkasink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,7 @@ func isPermanent(err error) bool {
 func (c *client) explain(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case err == nil:
 		return nil
@@ -107,6 +109,8 @@ func (c *client) explain(err error) error {
 			return fmt.Errorf("the broker hung up: check the user name and the password of Config.SASL, and Config.TLS: %w", err)
 		}
 		return fmt.Errorf("the broker hung up: check whether it wants Config.TLS or Config.SASL: %w", err)
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("Config.TLS doesn't trust the broker's certificate: put who has signed it into its RootCAs: %w", err) //nolint:staticcheck // The name of the setting.
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		return fmt.Errorf("%w: create the topic, or correct Config.Topic: %w", ErrNoTopic, err)
 	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):

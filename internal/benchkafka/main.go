@@ -149,14 +149,18 @@ func median(v []float64) float64 {
 
 // fill puts events of about 1 KB into the outbox.
 func (b *bench) fill(ctx context.Context, n int) error {
-	_, err := b.db.NewRaw(`INSERT INTO ?.audit_outbox (id, time, op, table_name, model, key, changes, tx)
-		SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
-			jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
-		FROM generate_series(1, ?) AS i, LATERAL (SELECT string_agg(md5((i * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
-		ORDER BY i`, bun.Ident(b.topic), n).Exec(ctx)
-	if err == nil {
-		_, err = b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.topic)).Exec(ctx)
+	const most = 50_000 // in a statement, which the driver waits 10 seconds for
+	for from := 1; from <= n; from += most {
+		_, err := b.db.NewRaw(`INSERT INTO ?.audit_outbox (id, time, op, table_name, model, key, changes, tx)
+			SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
+				jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
+			FROM generate_series(?::int, ?) AS i, LATERAL (SELECT string_agg(md5((i::bigint * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
+			ORDER BY i`, bun.Ident(b.topic), from, min(n, from+most-1)).Exec(ctx)
+		if err != nil {
+			return err
+		}
 	}
+	_, err := b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.topic)).Exec(ctx)
 	return err
 }
 

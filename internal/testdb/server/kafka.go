@@ -59,36 +59,49 @@ func startKafka(ctx context.Context) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	login, err := newKafkaSASL(s)
+	if err != nil {
+		return nil, err
+	}
 	properties := filepath.Join(s.dir, "server.properties")
 	classes := filepath.Join(libs, "*")
 	// The ports are no part of what is formatted.
-	if err := writeKafkaProperties(properties, data, 0, 0); err != nil {
+	if err := writeKafkaProperties(properties, data, [3]int{}, login); err != nil {
+		return nil, err
+	}
+	if err := s.own(properties); err != nil {
 		return nil, err
 	}
 	if err := s.tool(ctx, java, "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool", "format", "--cluster-id="+newClusterID(), "--config="+properties); err != nil {
 		return nil, err
 	}
 	return s, s.launch(ctx, kafkaAnswers, java, func(port int) ([]string, error) {
-		controller, err := freePort()
-		if err != nil {
-			return nil, err
+		ports := [3]int{port}
+		for i := range ports[1:] {
+			var err error
+			if ports[1+i], err = freePort(); err != nil {
+				return nil, err
+			}
 		}
+		s.also = map[string]string{"BUNAUDIT_TEST_KAFKA_SASL": login.dsn(ports[2])}
 		// Performance data would go to a directory below /tmp that stays.
-		return []string{"-XX:-UsePerfData", "-Xmx512m", "-cp", classes, "kafka.Kafka", properties}, writeKafkaProperties(properties, data, port, controller)
+		return []string{"-XX:-UsePerfData", "-Xmx512m", "-cp", classes, "kafka.Kafka", properties}, writeKafkaProperties(properties, data, ports, login)
 	}, func(port int) string {
 		return fmt.Sprintf("127.0.0.1:%d", port)
 	})
 }
 
-func writeKafkaProperties(name, data string, port, controller int) error {
+// writeKafkaProperties writes the broker's configuration. Its ports are for clients, for the controller, and for clients
+// that log in.
+func writeKafkaProperties(name, data string, ports [3]int, login kafkaSASL) error {
 	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[3]d
-listeners=PLAINTEXT://127.0.0.1:%[2]d,CONTROLLER://127.0.0.1:%[3]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[2]d
+listeners=PLAINTEXT://127.0.0.1:%[2]d,CONTROLLER://127.0.0.1:%[3]d,SASL_SSL://127.0.0.1:%[4]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[2]d,SASL_SSL://127.0.0.1:%[4]d
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs=%[1]s
 num.partitions=6
 offsets.topic.replication.factor=1
@@ -96,7 +109,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
-`, data, port, controller), 0o644) //nolint:gosec // The server's user has to read it, and nothing in it is secret.
+%[5]s`, data, ports[0], ports[1], ports[2], login.properties()), 0o600)
 }
 
 // newClusterID returns a random id in the form that Kafka wants: 16 bytes in base64 for URLs.

@@ -109,7 +109,7 @@ func run(want wanted, control bool, argv []string, signals <-chan os.Signal) (co
 	cmd.Env = os.Environ()
 	cmd.Env = append(cmd.Env, "BUNAUDIT_TEST_SERVER="+self)
 	for _, s := range servers {
-		cmd.Env = append(cmd.Env, s.env+"="+s.dsn)
+		cmd.Env = append(cmd.Env, s.variables()...)
 		if s.listener != nil {
 			cmd.Env = append(cmd.Env, s.env+"_CONTROL="+s.socket())
 		}
@@ -190,7 +190,10 @@ func startUnless(ctx context.Context, cancel func(), want wanted, signals <-chan
 func exports(servers []*server) string {
 	var b strings.Builder
 	for _, s := range servers {
-		fmt.Fprintf(&b, "export %s='%s'\n", s.env, s.dsn)
+		for _, each := range s.variables() {
+			name, value, _ := strings.Cut(each, "=")
+			fmt.Fprintf(&b, "export %s='%s'\n", name, value)
+		}
 	}
 	return b.String()
 }

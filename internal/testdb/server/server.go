@@ -7,11 +7,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,6 +77,15 @@ func dsnOf(env string, started []*server) string {
 	return os.Getenv(env)
 }
 
+// variables are what the tests are told of the server, as name=value.
+func (s *server) variables() []string {
+	all := []string{s.env + "=" + s.dsn}
+	for _, name := range slices.Sorted(maps.Keys(s.also)) {
+		all = append(all, name+"="+s.also[name])
+	}
+	return all
+}
+
 func stopAll(servers []*server) error {
 	var errs []error
 	for _, s := range servers {
@@ -89,6 +100,8 @@ type server struct {
 	env  string // the variable that tells the tests of it
 	dsn  string // that variable's value
 	port int
+
+	also map[string]string // further variables and their values
 
 	dir    string         // removed by stop
 	tmp    string         // its own temporary directory, in dir
