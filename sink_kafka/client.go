@@ -110,7 +110,7 @@ func (c *client) explain(err error) error {
 		}
 		return fmt.Errorf("the broker hung up: check whether it wants Config.TLS or Config.SASL: %w", err)
 	case errors.As(err, &untrusted):
-		return fmt.Errorf("Config.TLS doesn't trust the broker's certificate: put who has signed it into its RootCAs: %w", err) //nolint:staticcheck // The name of the setting.
+		return fmt.Errorf("Config.TLS doesn't trust the broker's certificate: put who has signed it into its RootCAs: %w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		return fmt.Errorf("%w: create the topic, or correct Config.Topic: %w", ErrNoTopic, err)
 	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
