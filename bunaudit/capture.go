@@ -20,6 +20,7 @@ type capture struct {
 	wantRows bool
 	columns  *columns
 	schema   string // of a table that is shadowed
+	moves    bool   // it is an upsert that sets the key of the rows that it finds
 }
 
 func (c *capture) run(ctx context.Context) (*outcome, error) {

@@ -80,6 +80,10 @@ type database interface {
 	// columns says how to select the columns of a table.
 	columns(ctx context.Context, u *unit, p *plan, table string) (*columns, error)
 
+	// keyColumn says how to read a column, whose name is quoted, that tells rows
+	// apart.
+	keyColumn(name string) column
+
 	// in appends a condition that holds for the rows of these identities.
 	in(b []byte, identity []string, rows []identity) []byte
 

@@ -20,6 +20,7 @@ import (
 type columns struct {
 	identity []column // of model.Identity
 	image    []column // of fields
+	nullable bool     // a column of the identity may be NULL: of a row that is new
 	fields   []*schema.Field
 
 	key     []int // where the key's columns are in the image
@@ -148,6 +149,10 @@ func (c *columns) row(values []driver.Value) (identity, image, error) {
 func (c *columns) identityOf(values []driver.Value) (identity, error) {
 	id := make(identity, len(c.identity))
 	for i, col := range c.identity {
+		if values[i] == nil && c.nullable {
+			id[i] = null
+			continue
+		}
 		if values[i] == nil {
 			return nil, fmt.Errorf("a row has NULL in its key column %s, so that it can't be told from others", col.name)
 		}
@@ -158,6 +163,12 @@ func (c *columns) identityOf(values []driver.Value) (identity, error) {
 	}
 	return id, nil
 }
+
+// null is a column of an identity that has no value.
+const null = "NULL"
+
+// isNew reports whether the identity can be no other row's.
+func (id identity) isNew() bool { return slices.Contains(id, null) }
 
 // mapKey is the identity as a key of a map.
 func (id identity) mapKey() string {

@@ -18,6 +18,7 @@ const (
 	byID           = "Config.NewID makes no UUIDs"
 	byJoin         = "an UPDATE that joins, before PostgreSQL 18 or with a trigger before it"
 	byUpsert       = "an upsert of several rows, or of a partitioned table, before PostgreSQL 18"
+	byKeyChange    = "an upsert that sets the key, before PostgreSQL 18"
 	byMerge        = "a MERGE, before PostgreSQL 18"
 	byReturning    = "its RETURNING clause"
 	byVerb         = "its kind"
@@ -92,6 +93,8 @@ func (c *capture) cantSayOld() string {
 func (p *inline) cantUpsert(c *capture) string {
 	s := &c.stmt
 	switch {
+	case upsertChangesIdentity(c.plan, c.text, *s):
+		return byKeyChange
 	case p.partitioned || len(s.Conflicts) != 1 || s.SourceKind != sqltext.SourceValues:
 		return byUpsert
 	case c.shadowed():

@@ -65,9 +65,6 @@ func (m mariadb) uncapturable(p *plan, text string, s sqltext.Statement) string 
 		if strings.Contains(modifier, "DELAYED") {
 			return "INSERT DELAYED is carried out later"
 		}
-		if upsertMovesKey(p, text, s) {
-			return "the upsert changes the primary key of rows that it finds"
-		}
 		return ""
 	case sqltext.Replace:
 		if strings.Contains(modifier, "DELAYED") {
@@ -92,30 +89,6 @@ func (m mariadb) uncapturable(p *plan, text string, s sqltext.Statement) string 
 			"use DELETE without a condition"
 	}
 	return s.Verb.String() + " can't be recorded yet"
-}
-
-// upsertMovesKey reports whether an upsert sets a key column to anything but what
-// it is. The usual id = LAST_INSERT_ID(id) tells the caller which row was found.
-func upsertMovesKey(p *plan, text string, s sqltext.Statement) bool {
-	for _, c := range s.Conflicts {
-		for _, a := range c.Assignments {
-			for _, column := range a.Columns {
-				if p.identityAt(column) >= 0 && !keepsColumn(column, s.Target.Table, a.Expr.In(text)) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-func keepsColumn(column, table, expression string) bool {
-	bare := strings.ToLower(strings.NewReplacer("`", "", " ", "").Replace(expression))
-	column, table = strings.ToLower(column), strings.ToLower(table)
-	if inner, ok := strings.CutPrefix(bare, "last_insert_id("); ok {
-		bare = strings.TrimSuffix(inner, ")")
-	}
-	return bare == column || bare == table+"."+column
 }
 
 // keyChangeRefusal says why the keys that an update sets can't be foretold:
@@ -171,6 +144,9 @@ func (mariadb) canMerge(context.Context, *unit) (string, error) { return "there 
 func (mariadb) truncated(context.Context, *unit, []sqltext.Name, bool) ([]sqltext.Name, error) {
 	return nil, nil
 }
+
+// keyColumn is not asked: an upsert notes the rows that it finds.
+func (mariadb) keyColumn(string) column { return column{} }
 
 func (mariadb) in(b []byte, names []string, rows []identity) []byte {
 	return appendIn(b, names, rows, "")

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -19,13 +20,19 @@ import (
 //	id = IF((@bunaudit := CONCAT(@bunaudit, <the row>, ';')) IS NULL, id, id), <its own assignments>
 //
 // That is the row at the very moment at which it is updated, whoever has changed
-// it before, and no statement is run twice.
+// it before, and no statement is run twice. How long the variable is when a row
+// comes back says whether the row has been noted.
 
 // foundRow is a row that an upsert has found, as it was.
 type foundRow struct {
 	image image
 	hash  string // of all columns; where it is wanted
+	end   int    // how long the notes are with it
 }
+
+var errHalfNoted = errors.New("a row that the upsert found was noted by halves")
+
+var errFoundLost = errors.New("a row that the upsert found did not come back")
 
 func (c *mariadbCapture) upsert(ctx context.Context) (*outcome, error) {
 	returned, err := c.query(ctx, c.notedUpsert())
@@ -40,38 +47,39 @@ func (c *mariadbCapture) upsert(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.wantRows && !c.stmt.Returning.Empty() {
+		out.returned = returned.Head(c.columns.width() + 1)
+	}
 	found, err := c.found(ctx)
 	if err != nil {
 		return nil, err
 	}
-	times := make(map[string]int, len(rows))
-	for _, row := range rows {
-		times[row.identity.mapKey()]++
-	}
 	out.affected = 0
+	noted, notedAt := 0, len(returned.Columns)-c.columns.width()-1
 	for i, row := range rows {
-		key := row.identity.mapKey()
-		was := found[key]
-		// A row that came back more often than it was found was inserted first.
-		inserted := times[key] > len(was)
-		times[key]--
-		if inserted {
+		values := returned.Rows[i]
+		now, err := strconv.Atoi(printed(values[notedAt]))
+		switch {
+		case err != nil:
+			return nil, c.notRecorded("", err)
+		case now == noted:
 			out.changes = append(out.changes, rowChange{new: row.image})
 			out.affected++
 			continue
+		case len(found) == 0 || found[0].end != now:
+			return nil, c.notRecorded("", errFoundLost)
 		}
-		found[key] = was[1:]
-		out.changes = append(out.changes, rowChange{old: was[0].image, new: row.image})
-		n, err := c.affectedBy(ctx, was[0].hash, returned.Rows[i])
+		was := found[0]
+		found, noted = found[1:], now
+		out.changes = append(out.changes, rowChange{old: was.image, new: row.image})
+		n, err := c.affectedBy(ctx, was.hash, values)
 		if err != nil {
 			return nil, err
 		}
 		out.affected += n
 	}
-	for _, left := range found {
-		if len(left) > 0 {
-			return nil, c.notRecorded("", errors.New("a row that the upsert found did not come back"))
-		}
+	if len(found) > 0 {
+		return nil, c.notRecorded("", errFoundLost)
 	}
 	if err := c.setLastID(ctx, out, rows); err != nil {
 		return nil, err
@@ -83,8 +91,9 @@ func (c *mariadbCapture) upsert(ctx context.Context) (*outcome, error) {
 }
 
 // notedUpsert is the statement with an assignment that notes the rows it finds,
-// and with our columns in its RETURNING clause: at the end, and in front of them
-// the hash of all columns where it is wanted.
+// and with our columns in its RETURNING clause: at the end the image, in front of it
+// how long the notes are, and in front of that the hash of all columns where it is
+// wanted.
 func (c *mariadbCapture) notedUpsert() string {
 	set := c.stmt.Conflicts[0].Set
 	q := c.qualifier()
@@ -112,7 +121,7 @@ func (c *mariadbCapture) notedUpsert() string {
 	if !c.wantRows {
 		b = append(append(b, c.hashOfAll("")...), ", "...)
 	}
-	return string(c.columns.appendList(b, ""))
+	return string(c.columns.appendList(append(b, "LENGTH(@bunaudit), "...), ""))
 }
 
 func (c *mariadbCapture) hashOfAll(qualifier string) string {
@@ -125,8 +134,8 @@ func (c *mariadbCapture) hashOfAll(qualifier string) string {
 	return string(append(b, "))"...))
 }
 
-// found reads the rows that the upsert has noted, by their identities.
-func (c *mariadbCapture) found(ctx context.Context) (map[string][]foundRow, error) {
+// found reads the rows that the upsert has noted, in order.
+func (c *mariadbCapture) found(ctx context.Context) ([]foundRow, error) {
 	result, err := c.selectRows(ctx, "SELECT CAST(@bunaudit AS BINARY)")
 	if err != nil {
 		return nil, err
@@ -138,24 +147,27 @@ func (c *mariadbCapture) found(ctx context.Context) (map[string][]foundRow, erro
 	if err != nil {
 		return nil, c.notRecorded("", err)
 	}
-	found := make(map[string][]foundRow)
-	for entry := range strings.SplitSeq(string(noted), ";") {
+	var found []foundRow
+	end := 0
+	for entry := range strings.SplitAfterSeq(string(noted), ";") {
 		if entry == "" {
 			continue
 		}
-		id, row, err := c.foundRow(strings.Split(entry, ","))
+		row, err := c.foundRow(strings.Split(strings.TrimSuffix(entry, ";"), ","))
 		if err != nil {
 			return nil, c.notRecorded("", err)
 		}
-		found[id] = append(found[id], row)
+		end += len(entry)
+		row.end = end
+		found = append(found, row)
 	}
 	return found, nil
 }
 
-func (c *mariadbCapture) foundRow(fields []string) (id string, row foundRow, err error) {
+func (c *mariadbCapture) foundRow(fields []string) (row foundRow, err error) {
 	width := c.columns.width()
 	if len(fields) != width+1 { // the last one is the hash, or empty
-		return "", row, errors.New("a row that the upsert found was noted by halves")
+		return row, errHalfNoted
 	}
 	values := make([]driver.Value, width)
 	for i, f := range fields[:width] {
@@ -163,14 +175,12 @@ func (c *mariadbCapture) foundRow(fields []string) (id string, row foundRow, err
 			continue
 		}
 		if values[i], err = hex.DecodeString(f); err != nil {
-			return "", row, errors.New("a row that the upsert found was noted by halves")
+			return row, errHalfNoted
 		}
 	}
-	identity, img, err := c.columns.row(values)
-	if err != nil {
-		return "", row, err
-	}
-	return identity.mapKey(), foundRow{img, fields[width]}, nil
+	_, row.image, err = c.columns.row(values)
+	row.hash = fields[width]
+	return row, err
 }
 
 // affectedBy is how many rows the server counts for one that was found and is
@@ -180,7 +190,7 @@ func (c *mariadbCapture) affectedBy(ctx context.Context, was string, values []dr
 	if c.wantRows {
 		return 1, nil // nobody is told
 	}
-	now, err := driverText(values[len(values)-c.columns.width()-1])
+	now, err := driverText(values[len(values)-c.columns.width()-2])
 	if err != nil {
 		return 0, c.notRecorded("", err)
 	}

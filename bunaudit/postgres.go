@@ -49,8 +49,8 @@ func (p postgres) inTransaction(ctx context.Context, u *unit) (bool, error) {
 	return true, nil
 }
 
-func (postgres) uncapturable(p *plan, text string, s sqltext.Statement) string {
-	return uncapturable(p, text, s)
+func (postgres) uncapturable(_ *plan, _ string, s sqltext.Statement) string {
+	return uncapturable(s)
 }
 
 func (p postgres) schemaOf(ctx context.Context, u *unit, table string) (string, error) {
@@ -114,14 +114,11 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 		if !ok {
 			return nil, missingColumn(f, table)
 		}
-		c.identity = append(c.identity, column{
-			expr:    func(b []byte, qualified string) []byte { return append(append(b, qualified...), "::text"...) },
-			name:    string(f.SQLName),
-			literal: p.literal,
-			assigned: func(b []byte, expression string) []byte {
-				return append(b, "CAST(("+expression+"\n) AS "+typ.Name+")::text"...)
-			},
-		})
+		col := p.keyColumn(string(f.SQLName))
+		col.assigned = func(b []byte, expression string) []byte {
+			return append(b, "CAST(("+expression+"\n) AS "+typ.Name+")::text"...)
+		}
+		c.identity = append(c.identity, col)
 	}
 	for _, f := range c.fields {
 		typ, ok := types[f.Name]
@@ -138,6 +135,14 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 	}
 	c.inline, err = loadInline(ctx, u, pl.model, c, types, table)
 	return c, err
+}
+
+func (p postgres) keyColumn(name string) column {
+	return column{
+		expr:    func(b []byte, qualified string) []byte { return append(append(b, qualified...), "::text"...) },
+		name:    name,
+		literal: p.literal,
+	}
 }
 
 // loadRelation finds out what the statement's table is, and whether it is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -92,7 +93,7 @@ func (c *capture) readMore(ctx context.Context, before *images, touched []locate
 // up at random is another one each time, so count finds out whether as many rows
 // are new as look it.
 func (c *capture) perform(ctx context.Context, before *images, count bool) (out *outcome, rows []located, err error) {
-	count = count && c.fate() == "" && c.stmt.Verb == sqltext.Insert
+	count = (count || c.moves) && c.fate() == "" && c.stmt.Verb == sqltext.Insert
 	rowsBefore := 0
 	if count {
 		if rowsBefore, err = c.countRows(ctx); err != nil {
@@ -117,6 +118,9 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 	for _, row := range rows {
 		key := row.identity.mapKey()
 		old, found := known[key]
+		if row.identity.isNew() {
+			old, found = nil, false
+		}
 		if !found {
 			fresh++
 			strange = strange || !before.asked[key]
@@ -135,7 +139,7 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 		out.changes = append(out.changes, rowChange{old: old, new: row.image})
 		known[key] = row.image // SQLite may come to a row again
 	}
-	if strange && c.fate() == "" {
+	if (strange || c.moves) && c.fate() == "" {
 		if !count {
 			return nil, rows, nil
 		}
@@ -183,7 +187,43 @@ func (c *capture) upsert(ctx context.Context) (*outcome, error) {
 		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
 			Reason: "the table is a view or a foreign table, of which the database does not say whether a row was there"}
 	}
+	if upsertChangesIdentity(c.plan, c.text, c.stmt) {
+		if err := c.identifyByConflict(); err != nil {
+			return nil, err
+		}
+	}
 	return c.rehearsed(ctx)
+}
+
+// identifyByConflict makes the columns of ON CONFLICT what tells the rows apart,
+// in the place of the key that the upsert sets: those it leaves as they are.
+func (c *capture) identifyByConflict() error {
+	const reason = "the upsert changes the primary key of rows that it finds, and does not name the columns of one ON CONFLICT that it leaves alone"
+	conflicts := c.stmt.Conflicts
+	if len(conflicts) != 1 {
+		return c.refused(reason)
+	}
+	target := conflicts[0].Target.In(c.text)
+	if !strings.HasPrefix(target, "(") || !strings.HasSuffix(target, ")") {
+		return c.refused(reason)
+	}
+	names, err := sqltext.Names(c.registry.lexical, target[1:len(target)-1])
+	if err != nil {
+		return c.refused(reason)
+	}
+	columns := *c.columns
+	columns.identity, columns.nullable = nil, true
+	for _, name := range names {
+		for _, a := range conflicts[0].Assignments {
+			if slices.ContainsFunc(a.Columns, func(set string) bool { return strings.EqualFold(set, name) }) {
+				return c.refused(reason)
+			}
+		}
+		d := c.registry.dialect
+		columns.identity = append(columns.identity, d.keyColumn(string(d.quote(nil, name))))
+	}
+	c.columns, c.moves = &columns, true
+	return nil
 }
 
 // merge records a MERGE: as one that is rehearsed, where the database can say

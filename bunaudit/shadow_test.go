@@ -78,7 +78,7 @@ func TestATableThatIsHiddenTwice(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			a := shadowed(t, backend)
 			require.NoError(t, a.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-				require.NoError(t, exec(tx.ExecContext(ctx, "CREATE TEMPORARY TABLE stock (id int primary key, sku text, n int)")))
+				require.NoError(t, exec(tx.ExecContext(ctx, "CREATE TEMPORARY TABLE stock (id bigint primary key, sku varchar, n bigint)")))
 				require.NoError(t, exec(tx.NewInsert().Model(&Stock{ID: 1, SKU: "temporary", N: 5}).Exec(ctx)))
 				require.NoError(t, exec(tx.NewUpdate().Model((*Stock)(nil)).With("stock", tx.NewSelect().ColumnExpr("1 AS id")).
 					Set("n = 6").Where("id IN (SELECT id FROM stock)").Exec(ctx)))

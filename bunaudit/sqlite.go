@@ -64,7 +64,7 @@ func (sqlite) uncapturable(p *plan, text string, s sqltext.Statement) string {
 	case s.Verb == sqltext.Update && strings.Contains(modifier, "IGNORE") && changesIdentity(p, s):
 		return "UPDATE OR IGNORE leaves rows whose primary keys it can't change"
 	}
-	return uncapturable(p, text, s)
+	return uncapturable(s)
 }
 
 // schemaOf: temporary tables come first, then those of the main database.
@@ -103,10 +103,9 @@ func (sqlite) canMerge(context.Context, *unit) (string, error) { return "there i
 func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
 	c := layOut(p.model)
 	for _, f := range p.model.Identity {
-		c.identity = append(c.identity, column{
-			expr: undeclared, name: string(f.SQLName), literal: s.literal,
-			assigned: func(b []byte, expression string) []byte { return append(b, "+("+expression+"\n)"...) },
-		})
+		col := s.keyColumn(string(f.SQLName))
+		col.assigned = func(b []byte, expression string) []byte { return append(b, "+("+expression+"\n)"...) }
+		c.identity = append(c.identity, col)
 	}
 	for _, f := range c.fields {
 		kind := value.KindOf(f)
@@ -117,6 +116,10 @@ func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns
 		})
 	}
 	return c, nil
+}
+
+func (s sqlite) keyColumn(name string) column {
+	return column{expr: undeclared, name: name, literal: s.literal}
 }
 
 // undeclared selects a column as an expression, which has no declared type that

@@ -11,7 +11,7 @@ import (
 
 // uncapturable says what PostgreSQL and SQLite have in common that can't be
 // recorded yet.
-func uncapturable(p *plan, text string, s sqltext.Statement) string {
+func uncapturable(s sqltext.Statement) string {
 	if s.WithWrites {
 		return "a common table expression writes"
 	}
@@ -19,17 +19,12 @@ func uncapturable(p *plan, text string, s sqltext.Statement) string {
 		return "it writes to several tables"
 	}
 	switch s.Verb {
-	case sqltext.Insert:
-		if upsertChangesIdentity(p, text, s) {
-			return "the upsert changes the primary key of rows that it finds"
-		}
-		return ""
 	case sqltext.Update:
 		if !s.ReturningWith.Empty() {
 			return "RETURNING WITH can't be recorded yet"
 		}
 		return ""
-	case sqltext.Delete, sqltext.Merge, sqltext.Truncate:
+	case sqltext.Insert, sqltext.Delete, sqltext.Merge, sqltext.Truncate:
 		return ""
 	}
 	return s.Verb.String() + " can't be recorded yet"

@@ -43,8 +43,12 @@ func upsertKinds() []statementKind {
 			if g.t.rekey == nil {
 				return nil
 			}
+			conflict := g.t.conflict
+			if g.t.unique != "" && g.r.IntN(3) > 0 {
+				conflict = g.t.unique
+			}
 			set, args := g.t.rekey(g.r)
-			return g.db.NewInsert().Model(g.t.row(g.r)).On("CONFLICT ("+g.t.conflict+") DO UPDATE").Set(set, args...)
+			return g.db.NewInsert().Model(g.t.slice(g.r, 1+g.r.IntN(2))).On("CONFLICT ("+conflict+") DO UPDATE").Set(set, args...)
 		}},
 		{name: "raw upsert of a select", weight: 3, build: func(g *gen) statement {
 			cols, sel := g.t.copy(g.r)
