@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +51,12 @@ type BaselineOptions struct {
 // committed, some milliseconds. Rows that others hold at that moment are recorded
 // in the end, one by one, so that it never waits while it holds anything.
 //
-// It needs the right to lock rows, which on PostgreSQL comes with UPDATE.
+// On PostgreSQL a batch is one statement, by which the database makes the events
+// itself, unless the model has columns tagged audit:hash or a key with
+// audit_was. Elsewhere rows come and events go.
+//
+// It needs the right to lock rows, which on PostgreSQL comes with UPDATE, and on
+// MariaDB 10.6 or later.
 func (q *Query[M]) Baseline(ctx context.Context, opts BaselineOptions) (int64, error) {
 	b := &baseline{query: &q.query, BaselineOptions: opts}
 	if err := b.run(ctx); err != nil {
@@ -89,7 +95,10 @@ func (b *baseline) run(ctx context.Context) error {
 			}
 		}
 	}
-	var err error
+	err := b.canSkipLocked(ctx)
+	if err != nil {
+		return fmt.Errorf("retrieval: baseline: %w", err)
+	}
 	if b.table, err = live.Load(ctx, b.db, b.model); err != nil {
 		return fmt.Errorf("retrieval: baseline: %w", err)
 	}
@@ -100,46 +109,84 @@ func (b *baseline) run(ctx context.Context) error {
 	if len(wholes) > 0 {
 		b.blind = wholes[len(wholes)-1].seq
 	}
-	if err := b.pages(ctx); err != nil {
+	next := b.next
+	if table, ok := b.inDatabase(); ok {
+		next = func(ctx context.Context, after *live.Row) (int, *live.Row, error) {
+			return b.nextInDatabase(ctx, table, after)
+		}
+	}
+	if err := b.pages(ctx, next); err != nil {
 		return fmt.Errorf("retrieval: baseline: %w", err)
 	}
 	return nil
 }
 
-func (b *baseline) pages(ctx context.Context) error {
+// canSkipLocked refuses a MariaDB on which a batch would wait for whoever holds a
+// row.
+func (b *baseline) canSkipLocked(ctx context.Context) error {
+	if b.dialect() != dialect.MySQL {
+		return nil
+	}
+	var version string
+	if err := b.db.NewRaw("SELECT VERSION()").Scan(ctx, &version); err != nil {
+		return err
+	}
+	return skipsLocked(version)
+}
+
+// skipsLocked reads what a server of MariaDB or MySQL says of itself, such as
+// 10.11.14-MariaDB-0+deb12u2.
+func skipsLocked(version string) error {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	if err == nil && strings.Contains(version, "MariaDB") && (major < 10 || major == 10 && minor < 6) {
+		return fmt.Errorf("MariaDB %d.%d can't pass over rows that others hold (SKIP LOCKED): it needs 10.6 or later", major, minor)
+	}
+	return nil
+}
+
+// pages goes through the table by next, which records the rows after one and
+// returns how many those are and the last of them.
+func (b *baseline) pages(ctx context.Context, next func(context.Context, *live.Row) (int, *live.Row, error)) error {
 	var after *live.Row
 	done := int64(0)
 	for {
-		rows, err := b.table.Page(ctx, b.db, after, b.BatchSize)
+		n, last, err := next(ctx, after)
 		if err != nil {
 			return err
 		}
-		if err := b.batch(ctx, rows); err != nil {
-			return err
-		}
-		done += int64(len(rows))
+		done += int64(n)
 		if b.Progress != nil {
 			b.Progress(Progress{Rows: done})
 		}
-		if len(rows) < b.BatchSize {
+		if n < b.BatchSize {
 			break
 		}
-		after = &rows[len(rows)-1]
+		after = last
 	}
 	for _, key := range b.held {
-		if err := b.record(ctx, []sink.Values{key}, true); err != nil {
+		if err := b.recordKeys(ctx, []sink.Values{key}, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// batch records those of the rows that have to be.
-func (b *baseline) batch(ctx context.Context, rows []live.Row) error {
+// next reads a page of rows, and records them.
+func (b *baseline) next(ctx context.Context, after *live.Row) (int, *live.Row, error) {
+	rows, err := b.table.Page(ctx, b.db, after, b.BatchSize)
+	if err != nil || len(rows) == 0 {
+		return 0, nil, err
+	}
 	keys := make([]sink.Values, len(rows))
 	for i, row := range rows {
 		keys[i] = row.Key
 	}
+	return len(rows), &rows[len(rows)-1], b.recordKeys(ctx, keys, false)
+}
+
+// recordKeys records those of the rows that have to be.
+func (b *baseline) recordKeys(ctx context.Context, keys []sink.Values, wait bool) error {
 	if !b.All {
 		var err error
 		if keys, err = b.incomplete(ctx, keys); err != nil {
@@ -149,7 +196,7 @@ func (b *baseline) batch(ctx context.Context, rows []live.Row) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return b.record(ctx, keys, false)
+	return b.record(ctx, keys, wait)
 }
 
 // incomplete returns the keys of rows that are not on record as a whole: since

@@ -21,6 +21,9 @@ import (
 type Table struct {
 	Model *model.Model
 
+	// Types are PostgreSQL's of the table's columns, by name; nil elsewhere.
+	Types map[string]value.PostgresType
+
 	columns  []column // the key, the tracked columns, the soft-delete column
 	identity []column // of Model.Identity, for the order
 	soft     int      // in columns, or -1
@@ -58,11 +61,11 @@ type Row struct {
 
 // Load finds out how to read the table of m.
 func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
-	newColumn, err := maker(ctx, db, m)
+	t := &Table{Model: m, soft: -1}
+	newColumn, err := t.maker(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", m.Table, err)
 	}
-	t := &Table{Model: m, soft: -1}
 	at := map[*schema.Field]int{}
 	add := func(f *schema.Field) error {
 		if _, ok := at[f]; ok {
@@ -108,13 +111,15 @@ func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
 }
 
 // maker returns what makes columns, by what the database knows of types.
-func maker(ctx context.Context, db bun.IDB, m *model.Model) (func(*schema.Field) (column, error), error) {
+func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (column, error), error) {
+	m := t.Model
 	switch d := db.Dialect().Name(); d {
 	case dialect.PG:
 		types, err := value.LoadPostgresTypes(ctx, db, string(m.Bun.SQLName))
 		if err != nil {
 			return nil, err
 		}
+		t.Types = types
 		return func(f *schema.Field) (column, error) {
 			typ, ok := types[f.Name]
 			if !ok {
@@ -244,9 +249,44 @@ func (t *Table) row(values []any) (Row, error) {
 // Page returns up to n rows in the order of their identity, those after the row
 // after, which is nil for the first page.
 func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row, error) {
-	sel := t.Select(db)
+	return t.Scan(ctx, t.after(t.Select(db), after, n))
+}
+
+// Places selects the identity of the next n rows, as t: see [Table.Page]. The
+// column bunaudit_place has the place of a row, for [At]. It is for PostgreSQL.
+func (t *Table) Places(db bun.IDB, after *Row, n int) *bun.SelectQuery {
+	sel := db.NewSelect().TableExpr("? AS t", bun.Safe(t.Model.Bun.SQLName))
+	place := "jsonb_build_array("
+	for i, c := range t.identity {
+		sel = sel.ColumnExpr("t.?", bun.Safe(c.field.SQLName))
+		if i > 0 {
+			place += ", "
+		}
+		place += c.expr
+	}
+	return t.after(sel.ColumnExpr("? AS bunaudit_place", bun.Safe(place+")")), after, n)
+}
+
+// At is the row at a place, for reading on after it.
+func At(place []string) *Row {
+	row := &Row{place: make([]any, len(place))}
+	for i, text := range place {
+		row.place[i] = text
+	}
+	return row
+}
+
+// after keeps the next n rows t, in their order.
+func (t *Table) after(sel *bun.SelectQuery, after *Row, n int) *bun.SelectQuery {
 	for _, c := range t.identity {
 		sel = sel.OrderExpr("t.?", bun.Safe(c.field.SQLName))
+	}
+	if after != nil && t.Types != nil { // PostgreSQL reads on in the index where it has ended
+		columns, places := make([]schema.Safe, len(t.identity)), after.place
+		for i, c := range t.identity {
+			columns[i] = "t." + c.field.SQLName
+		}
+		return limit(sel.Where("(?) > (?)", bun.In(columns), bun.In(places)).Limit, n)
 	}
 	if after != nil {
 		// (a, b) > (1, 2), in the form that every database has an index for.
@@ -262,61 +302,11 @@ func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row,
 			return sel
 		}).Where("t.? >= ?", bun.Safe(t.identity[0].field.SQLName), after.place[0])
 	}
-	return t.Scan(ctx, limit(sel.Limit, n))
+	return limit(sel.Limit, n)
 }
 
 // limit calls Limit, whose argument is an int in some versions of Bun and an
 // int64 in others.
 func limit[N int | int64](method func(N) *bun.SelectQuery, n int) *bun.SelectQuery {
 	return method(N(n))
-}
-
-// ByKeys returns those of the rows with the keys that are there. What suffix
-// says, such as FOR UPDATE, comes at the end of the query.
-func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	sel := t.Select(db)
-	if len(t.Model.Key) == 1 {
-		f := t.Model.Key[0]
-		args := make([]any, 0, len(keys))
-		for _, key := range keys {
-			arg, err := value.Arg(f, key[f.Name])
-			if err != nil {
-				continue // a key that the column can't have: no row has it
-			}
-			args = append(args, arg)
-		}
-		if len(args) == 0 {
-			return nil, nil
-		}
-		sel = sel.Where("t.? IN (?)", bun.Safe(f.SQLName), bun.In(args))
-	} else {
-		sel = sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-			sel = sel.Where("1 = 0")
-			for _, key := range keys {
-				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-					return t.WhereKey(sel, key)
-				})
-			}
-			return sel
-		})
-	}
-	if suffix != "" {
-		sel = sel.For(suffix)
-	}
-	return t.Scan(ctx, sel)
-}
-
-// WhereKey keeps the row t with the key.
-func (t *Table) WhereKey(sel *bun.SelectQuery, key sink.Values) *bun.SelectQuery {
-	for _, f := range t.Model.Key {
-		arg, err := value.Arg(f, key[f.Name])
-		if err != nil {
-			return sel.Where("1 = 0")
-		}
-		sel = sel.Where("t.? = ?", bun.Safe(f.SQLName), arg)
-	}
-	return sel
 }

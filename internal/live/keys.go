@@ -1,0 +1,84 @@
+package live
+
+import (
+	"context"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"github.com/sqlaudit/bun/internal/value"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// ByKeys returns those of the rows with the keys that are there. What suffix
+// says, such as FOR UPDATE, comes at the end of the query.
+func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	sel := t.Select(db)
+	if len(t.Model.Key) == 1 {
+		f := t.Model.Key[0]
+		args := make([]any, 0, len(keys))
+		for _, key := range keys {
+			arg, err := value.Arg(f, key[f.Name])
+			if err != nil {
+				continue // a key that the column can't have: no row has it
+			}
+			args = append(args, arg)
+		}
+		if len(args) == 0 {
+			return nil, nil
+		}
+		sel = sel.Where("t.? IN (?)", bun.Safe(f.SQLName), bun.In(args))
+	} else {
+		cond, args := t.in(db, keys)
+		if len(args) == 0 {
+			return nil, nil
+		}
+		sel = sel.Where(cond, args...)
+	}
+	if suffix != "" {
+		sel = sel.For(suffix)
+	}
+	return t.Scan(ctx, sel)
+}
+
+// in is the condition that the row t has one of the keys of several columns, in the
+// form that the database looks up in an index; without arguments no row can.
+func (t *Table) in(db bun.IDB, keys []sink.Values) (cond string, args []any) {
+	var names, tuples []string
+	for _, f := range t.Model.Key {
+		names = append(names, "t."+string(f.SQLName))
+	}
+	tuple := "(?" + strings.Repeat(", ?", len(names)-1) + ")"
+	for _, key := range keys {
+		if own, ok := t.keyArgs(key); ok {
+			tuples, args = append(tuples, tuple), append(args, own...)
+		}
+	}
+	if args == nil {
+		return "", nil
+	}
+	values := ""
+	if db.Dialect().Name() == dialect.SQLite {
+		values = "VALUES "
+	}
+	list := bun.Safe(strings.Join(names, ", "))
+	return "(?) IN (" + values + strings.Join(tuples, ", ") + ")", append([]any{list}, args...)
+}
+
+// keyArgs returns the values of a key, and false where a column can't have its
+// own: then no row has the key.
+func (t *Table) keyArgs(key sink.Values) ([]any, bool) {
+	args := make([]any, len(t.Model.Key))
+	for i, f := range t.Model.Key {
+		arg, err := value.Arg(f, key[f.Name])
+		if err != nil {
+			return nil, false
+		}
+		args[i] = arg
+	}
+	return args, true
+}

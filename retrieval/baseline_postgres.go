@@ -1,0 +1,154 @@
+package retrieval
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/live"
+	"github.com/sqlaudit/bun/internal/pgevent"
+	"github.com/sqlaudit/bun/sink"
+)
+
+// inDatabase returns what PostgreSQL needs to make the events itself, where it
+// can: a keyed hash would show its key, and a key with earlier names is compared
+// in Go.
+func (b *baseline) inDatabase() (*pgevent.Table, bool) {
+	if b.dialect() != dialect.PG {
+		return nil, false
+	}
+	column := func(f *schema.Field, mask sink.Mask) pgevent.Column {
+		return pgevent.Column{Name: f.Name, Quoted: string(f.SQLName), Type: b.table.Types[f.Name], Mask: mask}
+	}
+	t := &pgevent.Table{}
+	for _, f := range b.model.Key {
+		if len(b.model.Names(f.Name)) > 1 {
+			return nil, false
+		}
+		t.Key = append(t.Key, column(f, sink.Unmasked))
+	}
+	for _, c := range b.model.Columns {
+		if c.Mask == sink.Hashed {
+			return nil, false
+		}
+		t.Tracked = append(t.Tracked, column(c.Field, c.Mask))
+	}
+	if f := b.model.Bun.SoftDeleteField; f != nil {
+		soft := column(f, sink.Unmasked)
+		t.Soft = &soft
+	}
+	return t, true
+}
+
+// nextInDatabase is like next, in one statement that moves no row: which rows are
+// next, their locks as far as nobody else holds them, their events as far as
+// history doesn't know them, and which are held.
+func (b *baseline) nextInDatabase(ctx context.Context, t *pgevent.Table, after *live.Row) (int, *live.Row, error) {
+	shared := newEvents(ctx, b.model, sink.Snapshot, 1)[0]
+	row, err := eventrow.FromEvent(&shared)
+	if err != nil {
+		return 0, nil, err
+	}
+	sel := eventrow.Select{Op: "'snapshot'", Key: "bunaudit_key", Changes: "bunaudit_changes"}
+	soft := ""
+	if t.Soft != nil {
+		sel.Soft = "bunaudit_soft"
+		soft = string(t.AppendWasDeleted(nil, pgevent.Qualified("t."))) + " AS bunaudit_soft, "
+	}
+	unknown := ""
+	var args []any
+	if !b.All {
+		unknown = " WHERE (" + knownSince + ") IS NULL"
+		args = []any{b.events.Expr(), b.query.table, b.blind, b.events.Expr(), b.query.table, b.events.Expr(), b.query.table}
+	}
+	query := `WITH page AS MATERIALIZED (?),
+locked AS MATERIALIZED (SELECT l.* FROM page, LATERAL (SELECT t.* FROM ? AS t WHERE ? FOR SHARE OF t SKIP LOCKED) AS l),
+images AS (SELECT ? AS bunaudit_key, ?? AS bunaudit_changes FROM locked AS t),
+logged AS (INSERT INTO ? (?) ? FROM images AS i` + unknown + ` RETURNING 1)
+SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM logged), (SELECT bunaudit_place::text FROM page ORDER BY ? LIMIT 1),
+	(SELECT jsonb_agg((SELECT ? FROM ? AS t WHERE ?))::text FROM page LEFT JOIN locked AS l ON ? WHERE l.? IS NULL)`
+	name := bun.Safe(b.model.Bun.SQLName)
+	key := t.AppendKey(nil, pgevent.Qualified("t."))
+	args = append(append([]any{
+		b.table.Places(b.db, after, b.BatchSize),
+		name, b.identical("page", "t"),
+		bun.Safe(key), bun.Safe(soft), bun.Safe(sureImage(t)),
+		b.events.Expr(), bun.Safe(row.AppendColumns(nil, &sel)), bun.Safe(row.AppendSelect(nil, &sel, true)),
+	}, args...), b.lastFirst(), bun.Safe(key), name, b.identical("page", "t"), b.identical("page", "l"),
+		bun.Safe(b.model.Identity[0].SQLName))
+
+	var page, logged int
+	var place, held *string
+	if err := b.db.NewRaw(query, args...).Scan(ctx, &page, &logged, &place, &held); err != nil {
+		if pgevent.IsRaised(err) {
+			err = errors.New("the table was altered meanwhile: run it again")
+		}
+		return 0, nil, err
+	}
+	b.recorded += int64(logged)
+	if held != nil {
+		var keys []sink.Values
+		if err := json.Unmarshal([]byte(*held), &keys); err != nil {
+			return 0, nil, err
+		}
+		for _, key := range keys {
+			if key != nil { // else it was deleted meanwhile
+				b.held = append(b.held, key)
+			}
+		}
+	}
+	if place == nil {
+		return 0, nil, nil
+	}
+	var last []string
+	if err := json.Unmarshal([]byte(*place), &last); err != nil {
+		return 0, nil, err
+	}
+	return page, live.At(last), nil
+}
+
+// knownSince selects the event that says what a row is as a whole, unless the row
+// has gone since, or the table become uncertain. It is a scalar, as the lock is
+// LATERAL, so that PostgreSQL looks up one row after the other, by the index:
+// before anything is analysed it would rather read both tables, for each page.
+const knownSince = `SELECT e.seq FROM ? AS e WHERE e.table_name = ? AND e.key = i.bunaudit_key AND e.op IN ('insert', 'snapshot') AND e.seq > ?
+	AND NOT EXISTS (SELECT FROM ? AS d WHERE d.table_name = ? AND d.key = i.bunaudit_key AND d.op = 'delete' AND NOT d.soft AND d.seq > e.seq)
+	AND NOT EXISTS (SELECT FROM ? AS m WHERE m.table_name = ? AND m.old_key = i.bunaudit_key AND m.seq > e.seq)
+	LIMIT 1`
+
+// sureImage is an expression of what an event says of the row t. It fails where
+// the types of the columns are others than they were.
+func sureImage(t *pgevent.Table) string {
+	row := pgevent.Qualified("t.")
+	types, conditional := t.AppendHolds(nil, row, false)
+	if !conditional {
+		return string(t.AppendImage(nil, "new", row))
+	}
+	b := append(append([]byte("CASE WHEN "), types...), " THEN "...)
+	b = append(t.AppendImage(b, "new", row), " ELSE "...)
+	return string(append(t.AppendRaise(b, row), " END"...))
+}
+
+// identical is the condition that two rows are the same one.
+func (b *baseline) identical(one, other string) schema.Safe {
+	var terms []string
+	for _, f := range b.model.Identity {
+		terms = append(terms, one+"."+string(f.SQLName)+" = "+other+"."+string(f.SQLName))
+	}
+	return bun.Safe(strings.Join(terms, " AND "))
+}
+
+// lastFirst is the opposite of the order of a page.
+func (b *baseline) lastFirst() schema.Safe {
+	var terms []string
+	for _, f := range b.model.Identity {
+		terms = append(terms, string(f.SQLName)+" DESC")
+	}
+	return bun.Safe(strings.Join(terms, ", "))
+}
