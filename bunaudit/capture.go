@@ -178,6 +178,11 @@ func (c *capture) resultOf(ctx context.Context, out *outcome) error {
 	return nil
 }
 
+// refused says why the statement can't be recorded, found out in the database.
+func (c *capture) refused(reason string) error {
+	return &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(), Reason: reason}
+}
+
 // query runs the statement itself.
 func (c *capture) query(ctx context.Context, text string) (*replay.Result, error) {
 	if err := ctx.Err(); err != nil {

@@ -49,7 +49,7 @@ func loadInline(
 	ctx context.Context, u *unit, m *model.Model, c *columns, types map[string]value.PostgresType, table string,
 ) (*inline, error) {
 	const relation = `SELECT c.relkind::text, c.relhasrules, c.relhassubclass, current_setting('server_version_num')::int,
-	EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+	EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
 		AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS (
 			SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid
 			AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND a.attname NOT IN (?))),

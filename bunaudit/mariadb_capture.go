@@ -11,7 +11,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/sqlaudit/bun/internal/replay"
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
@@ -98,20 +97,12 @@ func printed(v driver.Value) string {
 	return fmt.Sprint(v)
 }
 
-func (c *capture) refused(reason string) error {
-	return &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(), Reason: reason}
-}
-
 func (c *mariadbCapture) usesLastID() bool {
 	return strings.Contains(strings.ToLower(c.text), "last_insert_id")
 }
 
 func (c *mariadbCapture) insert(ctx context.Context) (*outcome, error) {
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
-	if err != nil {
-		return nil, c.failed(ctx, err)
-	}
-	out, rows, err := c.splitReturned(returned)
+	out, rows, err := c.runReturning(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +110,32 @@ func (c *mariadbCapture) insert(ctx context.Context) (*outcome, error) {
 		out.changes = append(out.changes, rowChange{new: row.image})
 	}
 	return out, c.setLastID(ctx, out, rows)
+}
+
+func (c *mariadbCapture) delete(ctx context.Context) (*outcome, error) {
+	out, rows, err := c.runReturning(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		out.changes = append(out.changes, rowChange{old: row.image})
+	}
+	c.keepLastID()
+	return out, nil
+}
+
+// runReturning runs the statement for the rows that it returns.
+func (c *mariadbCapture) runReturning(ctx context.Context) (*outcome, []located, error) {
+	returned, err := c.query(ctx, c.statement(c.stmt.End))
+	if err != nil {
+		return nil, nil, c.failed(ctx, err)
+	}
+	out, rows, err := c.split(returned)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.withoutReturning(out)
+	return out, rows, nil
 }
 
 // setLastID completes the result of an INSERT by the id that the driver would
@@ -165,41 +182,11 @@ func (c *mariadbCapture) keepLastID() {
 // lastIDGiven matches LAST_INSERT_ID with an argument, which sets it.
 func lastIDGiven() *regexp.Regexp { return regexp.MustCompile(`(?i)last_insert_id\s*\(\s*[^\s)]`) }
 
-// splitReturned is split for a statement that may have no RETURNING clause of its
-// own: then it returns nothing at all, whoever asks.
-func (c *mariadbCapture) splitReturned(returned *replay.Result) (*outcome, []located, error) {
-	out, rows, err := c.split(returned)
-	if err == nil {
-		c.withoutReturning(out)
-	}
-	return out, rows, err
-}
-
-// withoutReturning takes out of the result what the statement itself would not
-// have returned.
+// withoutReturning makes the count of a statement what the driver sees of it.
 func (c *mariadbCapture) withoutReturning(out *outcome) {
-	switch {
-	case c.wantRows && c.stmt.Returning.Empty():
-		out.returned = &replay.Result{}
-	case !c.wantRows && !c.stmt.Returning.Empty():
-		out.affected = 0 // the driver has no eye for it beside rows
+	if !c.wantRows && !c.stmt.Returning.Empty() {
+		out.affected = 0 // it has no eye for the count beside rows
 	}
-}
-
-func (c *mariadbCapture) delete(ctx context.Context) (*outcome, error) {
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
-	if err != nil {
-		return nil, c.failed(ctx, err)
-	}
-	out, rows, err := c.splitReturned(returned)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		out.changes = append(out.changes, rowChange{old: row.image})
-	}
-	c.keepLastID()
-	return out, nil
 }
 
 // failed sorts out an error of the statement as the audit has put it. One that
@@ -227,6 +214,5 @@ func (c *mariadbCapture) exec(ctx context.Context, text string) (*outcome, error
 		c.lastID = uint64(out.lastID)
 	}
 	c.keepLastID()
-	out.returned = &replay.Result{}
 	return out, nil
 }

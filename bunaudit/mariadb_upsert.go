@@ -43,11 +43,11 @@ func (c *mariadbCapture) upsert(ctx context.Context) (*outcome, error) {
 		}
 		return nil, c.failed(ctx, err)
 	}
-	out, rows, err := c.splitReturned(returned)
+	out, rows, err := c.split(returned)
 	if err != nil {
 		return nil, err
 	}
-	if c.wantRows && !c.stmt.Returning.Empty() {
+	if c.wantRows {
 		out.returned = returned.Head(c.columns.width() + 1)
 	}
 	found, err := c.found(ctx)
@@ -84,9 +84,7 @@ func (c *mariadbCapture) upsert(ctx context.Context) (*outcome, error) {
 	if err := c.setLastID(ctx, out, rows); err != nil {
 		return nil, err
 	}
-	if !c.stmt.Returning.Empty() {
-		out.affected = 0 // see splitReturned
-	}
+	c.withoutReturning(out)
 	return out, nil
 }
 

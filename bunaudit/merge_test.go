@@ -51,3 +51,47 @@ func TestAMergeIsRecordedAsWhatItDidToEachRow(t *testing.T) {
 	require.Len(t, story, 3)
 	require.Regexp(t, `insert stock {"id":\d+}: n -> 4, sku -> "d"`, story[2])
 }
+
+// The row that comes back does not say which one it was, unless it has the old one
+// beside it.
+func TestAMergeThatMovesAKey(t *testing.T) {
+	onPostgres(t, func(t *testing.T, db *testdb.DB) {
+		version := serverVersion(t, db)
+		if version < 170000 {
+			t.Skip("no MERGE is recorded")
+		}
+		a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+		require.NoError(t, exec(a.NewInsert().Model(&[]Stock{{SKU: "a", N: 1}, {SKU: "b", N: 2}}).Exec(t.Context())))
+		steps := []told{
+			{"to a new key", raw("MERGE INTO stock AS s USING (SELECT 2 AS id) AS v ON s.id = v.id WHEN MATCHED THEN UPDATE SET id = 9"),
+				[]string{`update stock {"id":9} was {"id":2}: id 2 -> 9`}, ""},
+			{"to that of a row that it deletes", raw(`MERGE INTO stock AS s USING (VALUES (9), (1)) AS v (id) ON s.id = v.id
+				WHEN MATCHED AND s.id = 9 THEN DELETE WHEN MATCHED THEN UPDATE SET id = 9`),
+				[]string{`delete stock {"id":9}: n 2, sku "b"`, `update stock {"id":9} was {"id":1}: id 1 -> 9`}, ""},
+		}
+		if version < 180000 || db.Variant == separately {
+			steps[0].want, steps[0].reason = nil, "changes primary keys"
+			steps[1].run = raw(`MERGE INTO stock AS s USING (VALUES (2), (1)) AS v (id) ON s.id = v.id
+				WHEN MATCHED AND s.id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET id = 2`)
+			steps[1].want, steps[1].reason = nil, "changes primary keys"
+		}
+		tell(t, a, steps, a.story(t)...)
+	})
+}
+
+// Where keys may be the same for a while they don't tell rows apart.
+func TestAMergeOfATableWhoseKeyIsCheckedLater(t *testing.T) {
+	db := testdb.New(t, testdb.Postgres)
+	version := serverVersion(t, db)
+	if version < 170000 || version >= 180000 {
+		t.Skip("no MERGE is recorded by separate statements")
+	}
+	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}})
+	a.execute(t, "CREATE TABLE stock (id bigint PRIMARY KEY DEFERRABLE, sku text, n bigint)")
+	tell(t, a, []told{
+		{"two rows", raw("INSERT INTO stock VALUES (1, 'a', 1), (2, 'b', 2)"), []string{`insert stock {"id":1}: n -> 1, sku -> "a"`, `insert stock {"id":2}: n -> 2, sku -> "b"`}, ""},
+		{"change places", raw("MERGE INTO stock AS s USING (VALUES (1), (2)) AS v (id) ON s.id = v.id WHEN MATCHED THEN UPDATE SET id = 3 - s.id"), nil, "guards the key"},
+		{"change places by UPDATE", raw("UPDATE stock SET id = 3 - id"),
+			[]string{`update stock {"id":2} was {"id":1}: id 1 -> 2`, `update stock {"id":1} was {"id":2}: id 2 -> 1`}, ""},
+	})
+}

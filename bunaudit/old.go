@@ -34,8 +34,7 @@ func (c *capture) oldImages(ctx context.Context) (*images, error) {
 		return nil, err
 	}
 	if len(m.order) > 1 && changesIdentity(c.plan, c.stmt) && m.byNewIdentity == nil {
-		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
-			Reason: "it changes the primary keys of several rows in a way that can't be foretold: update them one by one"}
+		return nil, c.refused("it changes the primary keys of several rows in a way that can't be foretold: update them one by one")
 	}
 	return m, nil
 }

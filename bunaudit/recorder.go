@@ -47,6 +47,9 @@ func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.R
 	if err != nil {
 		return nil, err
 	}
+	if r.opaque == nil && r.stmt.Returning.Empty() {
+		out.returned = &replay.Result{} // it has no rows, though the audit's part of it has
+	}
 	// What is committed is delivered, also where ctx has ended meanwhile.
 	return r.hook.player.Play(context.WithoutCancel(ctx), out.returned)
 }

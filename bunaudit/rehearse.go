@@ -48,8 +48,12 @@ func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
 		}
 		touched = rows
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case c.stmt.Verb == sqltext.Merge:
+		return nil, c.refused("it changes primary keys, which can only be recorded where it writes its events itself, on PostgreSQL 18; " +
+			"or it finds other rows each time it is tried")
 	}
 	return nil, c.notRecorded("", errRaced)
 }
@@ -128,6 +132,7 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 		switch {
 		case row.fate == rowDeleted:
 			out.changes = append(out.changes, rowChange{old: row.image})
+			delete(known, key) // another row may get the key
 			continue
 		case row.fate == rowInserted && found && c.stmt.Verb == sqltext.Insert:
 			return nil, nil, c.notRecorded(sink.Insert, errSameKey)
@@ -184,8 +189,7 @@ func (c *capture) countRows(ctx context.Context) (n int, err error) {
 // upsert records an INSERT that updates the rows that are there.
 func (c *capture) upsert(ctx context.Context) (*outcome, error) {
 	if c.columns.relation == remote {
-		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(),
-			Reason: "the table is a view or a foreign table, of which the database does not say whether a row was there"}
+		return nil, c.refused("the table is a view or a foreign table, of which the database does not say whether a row was there")
 	}
 	if upsertChangesIdentity(c.plan, c.text, c.stmt) {
 		if err := c.identifyByConflict(); err != nil {
@@ -233,8 +237,11 @@ func (c *capture) merge(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, &statementError{err}
 	}
-	if reason != "" {
-		return nil, &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(), Reason: reason}
+	switch {
+	case reason != "":
+		return nil, c.refused(reason)
+	case c.columns.relation != remote && !c.columns.inline.uniqueKey:
+		return nil, c.refused("no unique index that is checked at once guards the key, by which its rows are told apart")
 	}
 	return c.rehearsed(ctx)
 }

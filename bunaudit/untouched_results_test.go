@@ -280,6 +280,16 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			s.result(db.NewDelete().Model(&ls).Where("n = 9").WhereOr("n = 77").Returning("*").Exec(ctx))
 			s.add("%s", anyOrder(ls))
 		}},
+		{"without RETURNING, scanned", "", func(ctx context.Context, db runner, s *seen) {
+			for _, text := range []string{
+				"INSERT INTO bill_lines (bill, n, text) VALUES ('scan', 1, 'x'), ('scan', 2, 'x')",
+				"UPDATE bill_lines SET text = 'scanned' WHERE bill = 'scan'", "DELETE FROM bill_lines WHERE bill = 'scan'",
+			} {
+				var ls []Line
+				s.error(db.NewRaw(text).Scan(ctx, &ls))
+				s.add("%v", ls)
+			}
+		}},
 		{"raw insert, update and delete", "", func(ctx context.Context, db runner, s *seen) {
 			s.inserted(db.NewRaw("INSERT INTO bill_lines (bill, n, text) VALUES ('raw', ?, 'x')", 1).Exec(ctx))
 			s.result(db.NewRaw("UPDATE bill_lines SET text = 'y' WHERE bill = ?;", "raw").Exec(ctx))
