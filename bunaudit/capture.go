@@ -20,6 +20,7 @@ type capture struct {
 	wantRows bool
 	columns  *columns
 	schema   string // of a table that is shadowed
+	names    string // of the columns that it returns, once they were asked for
 	moves    bool   // it is an upsert that sets the key of the rows that it finds
 }
 

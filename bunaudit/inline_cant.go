@@ -107,7 +107,8 @@ func (p *inline) cantUpsert(c *capture) string {
 		return byUpsert
 	}
 	if c.wantRows {
-		if _, ok := p.plainColumns(s.Returning.In(c.text)); !ok {
+		var ok bool
+		if c.names, ok = p.plainColumns(s.Returning.In(c.text)); !ok {
 			return byReturning
 		}
 	}

@@ -205,7 +205,11 @@ func (c *capture) appendInsert(b []byte, tables []sink.Table, row *eventrow.Row,
 func (c *capture) appendResult(b []byte, form *eventForm, from string, t inlineText) inlineText {
 	b = append(b, "\nSELECT "...)
 	if c.wantRows {
-		if names, ok := c.columns.inline.plainColumns(c.stmt.Returning.In(c.text)); ok {
+		names, ok := c.names, c.names != ""
+		if !ok {
+			names, ok = c.columns.inline.plainColumns(c.stmt.Returning.In(c.text))
+		}
+		if ok {
 			b = append(b, names...)
 		} else {
 			b = append(append(b, from...), ".*"...)
