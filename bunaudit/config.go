@@ -65,8 +65,9 @@ type Config struct {
 
 	// BunLog is where Bun's own log lines go. Bun warns about each tag option
 	// that it does not know, and has one logger for the whole program, so New
-	// calls bun.SetLogger with [Logger](BunLog). Nil: standard error, which is
-	// Bun's default.
+	// calls bun.SetLogger with [Logger](BunLog), which is not safe while another
+	// goroutine uses Bun. Nil: standard error, which is Bun's default, set by the
+	// first hook alone.
 	BunLog BunLogger
 
 	// Now is the clock of the events. Nil: time.Now.

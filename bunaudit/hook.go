@@ -35,17 +35,27 @@ type Hook struct {
 
 var _ bun.QueryHook = (*Hook)(nil)
 
+// filterBunsLog is for hooks without a Config.BunLog. Bun's logger is a variable
+// without a lock: set by each hook, it would be in the way of whatever uses Bun
+// meanwhile, and replace what the program has set since.
+var filterBunsLog = sync.OnceFunc(func() { bun.SetLogger(Logger(nil)) })
+
 // New returns the hook, for db.AddQueryHook or, since Bun 1.2.16,
 // db.WithQueryHook. It panics,
 // with a sentence that says what to change, where the configuration can't work;
 // [Config.Validate] says the same without a panic.
 //
-// New also calls bun.SetLogger, see [Config.BunLog].
+// New also calls bun.SetLogger, for the first hook without a [Config.BunLog] and
+// for each one with it.
 func New(cfg Config) *Hook {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())
 	}
-	bun.SetLogger(Logger(cfg.BunLog))
+	if cfg.BunLog != nil {
+		bun.SetLogger(Logger(cfg.BunLog))
+	} else {
+		filterBunsLog()
+	}
 	listener, _ := cfg.Sink.(sink.CommitListener)
 	h := &Hook{cfg: cfg.withDefaults(), counts: newCounters(), ownIDs: cfg.NewID == nil, listener: listener, player: replay.New()}
 	// Bun's databases hold the hook; with the last of them it goes.

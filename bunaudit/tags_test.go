@@ -3,6 +3,7 @@ package bunaudit_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
 
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
@@ -193,6 +195,22 @@ func TestBunsLogKeepsWhatIsNotOurs(t *testing.T) {
 		require.Contains(t, log.lines[0]+log.lines[1], `unknown tag option: "foo"`)
 		require.Contains(t, log.lines[0]+log.lines[1], `unknown tag option: "bar"`)
 	})
+}
+
+// Under the race detector: Bun's logger has no lock.
+func TestHooksAreMadeWhileBunIsInUse(t *testing.T) {
+	type tagged struct {
+		bun.BaseModel `bun:"table:tagged,audit"`
+		ID            int64 `bun:",pk"`
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			bunaudit.New(bunaudit.Config{Sink: sink.Discard{}})
+			bun.NewDB(nil, sqlitedialect.New()).Table(reflect.TypeFor[tagged]()) // which warns
+		})
+	}
+	all.Wait()
 }
 
 func TestAConfigurationThatCannotWork(t *testing.T) {

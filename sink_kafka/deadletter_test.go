@@ -17,6 +17,7 @@ import (
 
 // An event that is too large for the topic goes aside, and only that one.
 func TestWhatBrokersRefuseIsADeadLetter(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1, "max.message.bytes=3000"), Compression: kafkasink.Uncompressed})
 		var want []sink.Event
@@ -89,6 +90,7 @@ func TestWhatBrokersRefuseIsADeadLetter(t *testing.T) {
 // A row that somebody has tampered with can't be made a message of: it goes
 // aside too, and the rest flows on.
 func TestRowThatIsNoEventIsADeadLetter(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{})
 	write(t, s, db, 1)

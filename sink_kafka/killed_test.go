@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -43,6 +44,10 @@ const (
 func TestMain(m *testing.M) {
 	if told := os.Getenv(relayEnv); told != "" {
 		relayThatDies(strings.Split(told, lineFeed))
+	}
+	// They wait for servers more than they compute. The command line may say otherwise.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

@@ -74,6 +74,7 @@ func form(m kafka.Message) string {
 
 // A message of a version never changes: consumers depend on it.
 func TestGoldenMessages(t *testing.T) {
+	t.Parallel()
 	for name, m := range golden() {
 		t.Run(name, func(t *testing.T) {
 			got, err := kafkasink.Encode(m)
@@ -95,6 +96,7 @@ func TestGoldenMessages(t *testing.T) {
 
 // The value is the JSON of the event, with a version.
 func TestValueIsTheEventsJSON(t *testing.T) {
+	t.Parallel()
 	for name, m := range golden() {
 		got, err := kafkasink.Encode(m)
 		require.NoError(t, err)
@@ -109,6 +111,7 @@ func TestValueIsTheEventsJSON(t *testing.T) {
 
 // The key is the same from every database, whatever order it keeps members in.
 func TestKeyOfARowIsTheSameFromEveryDatabase(t *testing.T) {
+	t.Parallel()
 	e := golden()["delete of a composite key"]
 	want, err := kafkasink.Encode(e)
 	require.NoError(t, err)
@@ -121,6 +124,7 @@ func TestKeyOfARowIsTheSameFromEveryDatabase(t *testing.T) {
 }
 
 func TestWhatIsNoEventIsToldApart(t *testing.T) {
+	t.Parallel()
 	good, err := kafkasink.Encode(golden()["insert"])
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
@@ -150,6 +154,7 @@ func TestWhatIsNoEventIsToldApart(t *testing.T) {
 }
 
 func TestEventThatCantBeEncodedIsAnError(t *testing.T) {
+	t.Parallel()
 	m := golden()["insert"]
 	m.Event.Changes = map[string]sink.Change{"a": {New: json.RawMessage("secret")}}
 	_, err := kafkasink.Encode(m)

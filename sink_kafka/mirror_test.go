@@ -166,6 +166,7 @@ func TestHistoryIsAnsweredFromTheMirror(t *testing.T) {
 }
 
 func TestDuplicatesAreStoredOnceInTheOrderOfTheFirst(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		topic := testkafka.Topic(t, 1)
 		all := messages(t, 1, 6)
@@ -209,6 +210,7 @@ func TestMirrorResumesAnywhere(t *testing.T) {
 }
 
 func TestWhatCantBeReadIsSetAside(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		topic := testkafka.Topic(t, 1)
 		newer := message(t, 2)
@@ -258,6 +260,7 @@ func TestWhatCantBeReadIsSetAside(t *testing.T) {
 // SQLite holds what PostgreSQL's jsonb can't: one such event doesn't stop the
 // others.
 func TestWhatTheDatabaseRefusesIsSetAside(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.Postgres)
 	topic := testkafka.Topic(t, 1)
 	bad := message(t, 2)
@@ -272,6 +275,7 @@ func TestWhatTheDatabaseRefusesIsSetAside(t *testing.T) {
 }
 
 func TestRecreatedTopicIsAnError(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct{ before, after int }{
 		"with fewer messages": {before: 5, after: 2},
 		"with as many":        {before: 5, after: 5},
@@ -317,6 +321,7 @@ func recreate(t testing.TB, broker, topic string) {
 
 // While it runs, too.
 func TestTopicRecreatedUnderARunningMirrorIsAnError(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	topic := testkafka.Topic(t, 1)
 	produce(t, topic, 0, messages(t, 1, 5)...)
@@ -336,6 +341,7 @@ func TestTopicRecreatedUnderARunningMirrorIsAnError(t *testing.T) {
 }
 
 func TestNewPartitionsArePickedUp(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	topic := testkafka.Topic(t, 1)
 	produce(t, topic, 0, message(t, 1))
@@ -352,6 +358,7 @@ func TestNewPartitionsArePickedUp(t *testing.T) {
 }
 
 func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	first, second := testkafka.Topic(t, 1), testkafka.Topic(t, 1)
 	produce(t, first, 0, message(t, 1))
@@ -365,12 +372,14 @@ func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
 }
 
 func TestMirrorOfACompactedTopicIsAnError(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	m := newMirror(t, db, testkafka.Topic(t, 1, "cleanup.policy=compact"), kafkasink.MirrorConfig{})
 	assert.ErrorIs(t, failure(t, m), kafkasink.ErrCompacted)
 }
 
 func TestMirrorThatCantWorkIsRefused(t *testing.T) {
+	t.Parallel()
 	cfg := kafkasink.Config{Brokers: []string{"a:1"}, Topic: "t"}
 	assert.Panics(t, func() { kafkasink.NewMirror(nil, sqlsink.New(), kafkasink.Config{}, kafkasink.MirrorConfig{}) })
 	assert.Panics(t, func() {

@@ -22,6 +22,7 @@ import (
 )
 
 func TestCommittedEventsReachTheTopicAndNoOthers(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{Source: "/shop"})
 		ctx := bunaudit.WithReason(t.Context(), "a test")
@@ -64,6 +65,7 @@ func TestCommittedEventsReachTheTopicAndNoOthers(t *testing.T) {
 
 // Eight clients change five rows while a relay with small pages runs.
 func TestEachRowsEventsAreInOrder(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{})
 		const clients, changes, rows = 8, 30, 5
@@ -97,6 +99,7 @@ func TestEachRowsEventsAreInOrder(t *testing.T) {
 
 // A transaction that took its number first and commits last is not passed by.
 func TestLateCommitIsNotLost(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		if db.Backend == testdb.SQLite {
 			t.Skip("there is one writer at a time")
@@ -134,6 +137,7 @@ func (*beforeFirstDelete) AfterQuery(context.Context, *bun.QueryEvent) {}
 // Nothing but what was published is deleted: not the event of a transaction that
 // commits in the middle of a page after that was read, nor one that can't be sent.
 func TestWhatWasNotPublishedIsNotDeleted(t *testing.T) {
+	t.Parallel()
 	const stays = "stays"
 	topicOf := func(e *sink.Event) string {
 		if string(e.Changes["name"].New) == `"`+stays+`"` {
@@ -176,6 +180,7 @@ func TestWhatWasNotPublishedIsNotDeleted(t *testing.T) {
 }
 
 func TestRelayOfTheSameProcessHearsOfCommits(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{})
 		cfg := quick()
@@ -195,6 +200,7 @@ func TestRelayOfTheSameProcessHearsOfCommits(t *testing.T) {
 
 // History and stream at once: both have the same events.
 func TestTeeWithTheSQLSink(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		topic := testkafka.Topic(t, 2)
 		history, stream := sqlsink.New(), kafkasink.New(configured(t, kafkasink.Config{Topic: topic}))
@@ -225,6 +231,7 @@ func TestTeeWithTheSQLSink(t *testing.T) {
 
 // More than fits a page, in pages of every size: the long way through a backlog.
 func TestBacklogIsDrained(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{MaxBatchBytes: 5000})
 		const n = 1000
@@ -250,6 +257,7 @@ func TestBacklogIsDrained(t *testing.T) {
 
 // Batches of one, many of them in a page.
 func TestEventsThatAreLargerThanABatchAreSentAlone(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1), MaxBatchBytes: 1})
 	many := make([]Customer, 200)
@@ -261,6 +269,7 @@ func TestEventsThatAreLargerThanABatchAreSentAlone(t *testing.T) {
 }
 
 func TestTopicByFunctionOfTheEvent(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	other := testkafka.Topic(t, 1)
 	s := newService(t, db, kafkasink.Config{TopicOf: func(e *sink.Event) string {
@@ -279,6 +288,7 @@ func TestTopicByFunctionOfTheEvent(t *testing.T) {
 }
 
 func TestRelayRunsOnceAtATime(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{})
 	relay := kafkasink.NewRelay(db.DB, s.sink, quick())
@@ -293,6 +303,7 @@ func TestRelayRunsOnceAtATime(t *testing.T) {
 }
 
 func TestDirectDeliveryPublishesBeforeTheCommit(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{Delivery: kafkasink.Direct})
 		s.insert(t, s, "Jane")
@@ -310,6 +321,7 @@ func TestDirectDeliveryPublishesBeforeTheCommit(t *testing.T) {
 }
 
 func TestDirectDeliveryFailsTheChange(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{Delivery: kafkasink.Direct, Topic: "nowhere", Brokers: []string{"127.0.0.1:1"}, Timeout: time.Second})
 	_, err := s.NewInsert().Model(&Customer{Name: "Jane"}).Exec(t.Context())
@@ -322,6 +334,7 @@ func TestDirectDeliveryFailsTheChange(t *testing.T) {
 }
 
 func TestConfigThatCantWorkIsRefused(t *testing.T) {
+	t.Parallel()
 	good := kafkasink.Config{Brokers: []string{"a:1"}, Topic: "t"}
 	for want, edit := range map[string]func(c *kafkasink.Config){
 		"Config.Brokers is empty":        func(c *kafkasink.Config) { c.Brokers = nil },

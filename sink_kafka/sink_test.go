@@ -38,6 +38,7 @@ func offline(edit ...func(*kafkasink.Config)) *kafkasink.Sink {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 			fresh := testdb.New(t, db.Backend)
@@ -71,6 +72,7 @@ func stored(t testing.TB, db *bun.DB, table string) []sink.Event {
 }
 
 func TestEventTables(t *testing.T) {
+	t.Parallel()
 	in := offline(func(c *kafkasink.Config) { c.Schema, c.Table = "a", "b.c" })
 	assert.Equal(t, []sink.Table{{Schema: "a", Name: "b.c"}}, in.EventTables())
 	assert.Empty(t, offline(func(c *kafkasink.Config) { c.Delivery = kafkasink.Direct }).EventTables())
@@ -80,6 +82,7 @@ func TestEventTables(t *testing.T) {
 }
 
 func TestManyProgramsMayCreateTheTablesAtOnce(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := offline(func(c *kafkasink.Config) {
 			c.Table = "it's ? a.b"
@@ -99,6 +102,7 @@ func TestManyProgramsMayCreateTheTablesAtOnce(t *testing.T) {
 }
 
 func TestMigrationsCreateAndDropTheTables(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := offline()
 		migrator := migrate.NewMigrator(db.DB, s.Migrations())
@@ -118,6 +122,7 @@ func TestMigrationsCreateAndDropTheTables(t *testing.T) {
 
 // The names are what the databases of users remember: they never change.
 func TestNamesOfMigrations(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for _, m := range offline(func(c *kafkasink.Config) { c.Schema = "trail" }).Migrations().Sorted() {
 		names = append(names, m.Name+" "+m.Comment)
@@ -126,6 +131,7 @@ func TestNamesOfMigrations(t *testing.T) {
 }
 
 func TestDirectDeliveryHasNoTables(t *testing.T) {
+	t.Parallel()
 	s := offline(func(c *kafkasink.Config) { c.Delivery = kafkasink.Direct })
 	assert.ErrorContains(t, s.CreateTable(t.Context(), testdb.New(t, testdb.SQLite)), "has no outbox")
 	assert.Empty(t, s.Migrations().Sorted())

@@ -18,6 +18,7 @@ import (
 )
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	for want, settings := range map[error][]string{
 		kafkasink.ErrCompacted:    {"cleanup.policy=compact"},
@@ -45,6 +46,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 // What can't be published waits, and flows once the cause is mended, without a
 // restart.
 func TestRelayWaitsForTheTopic(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	name := "bunaudit-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
 	testkafka.Delete(t, testkafka.Broker(t), name)
@@ -67,6 +69,7 @@ func TestRelayWaitsForTheTopic(t *testing.T) {
 }
 
 func TestNothingIsPublishedToACompactedTopic(t *testing.T) {
+	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1, "cleanup.policy=compact")})
 	s.insert(t, s, "Jane")
@@ -79,6 +82,7 @@ func TestNothingIsPublishedToACompactedTopic(t *testing.T) {
 }
 
 func TestChangedNumberOfPartitionsIsToBeAccepted(t *testing.T) {
+	t.Parallel()
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1)})
 		relay := kafkasink.NewRelay(db.DB, s.sink, quick())

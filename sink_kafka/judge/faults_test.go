@@ -122,6 +122,7 @@ func published(t testing.TB, broker string) (events, messages int) {
 
 // What a broker answers, and in some cases has written all the same.
 func TestRelayGetsThroughTheAnswersOfBrokers(t *testing.T) {
+	t.Parallel()
 	for _, failure := range []*kerr.Error{
 		kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.NotEnoughReplicas, kerr.NotLeaderForPartition,
 		kerr.LeaderNotAvailable, kerr.KafkaStorageError, kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.CorruptMessage,
@@ -148,6 +149,7 @@ func TestRelayGetsThroughTheAnswersOfBrokers(t *testing.T) {
 
 // One partition that can't be written to does not keep the others.
 func TestOtherPartitionsFlowOnWhenOneStops(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	db, s := outbox(t, config(t, c.ListenAddrs()...), 30)
 	all := partitionsOf(t, db)
@@ -181,6 +183,7 @@ func partitionsOf(t testing.TB, db *testdb.DB) (counts [3]int) {
 }
 
 func TestLeadersMoveWhileTheRelayWorks(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	db, s := outbox(t, config(t, c.ListenAddrs()...), 100)
 	start(t, db, s, 20)
@@ -196,6 +199,7 @@ func TestLeadersMoveWhileTheRelayWorks(t *testing.T) {
 
 // An operator corrects the password at the broker: the relay needs no restart.
 func TestCredentialsWrongThenRight(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]func(c *kafkasink.Config) error{
 		"PLAIN": func(c *kafkasink.Config) error {
 			c.SASL = &plain.Mechanism{Username: "relay", Password: "secret"}
@@ -227,6 +231,7 @@ func TestCredentialsWrongThenRight(t *testing.T) {
 // What was deleted before the mirror had read it is an error, also where it
 // happens while the mirror runs, and never a silent gap.
 func TestTruncatedLogIsAnError(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	cfg := config(t, c.ListenAddrs()...)
 	db, s := outbox(t, cfg, 10)

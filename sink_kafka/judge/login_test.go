@@ -61,6 +61,7 @@ func (r rotating) Start(ctx context.Context) (sasl.StateMachine, []byte, error) 
 // On Apache Kafka with TLS: a relay whose password is wrong says so and loses nothing, and goes on by itself once it is
 // right, whichever side has corrected it. A mirror reads by the same login.
 func TestLoginByTLSWrongThenRight(t *testing.T) {
+	t.Parallel()
 	listener := securedListener(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(testkafka.Broker(t)))
 	require.NoError(t, err)
@@ -127,6 +128,7 @@ func TestLoginByTLSWrongThenRight(t *testing.T) {
 
 // What is wrong with TLS is said in a sentence that names the setting.
 func TestTLSThatCantWorkIsExplained(t *testing.T) {
+	t.Parallel()
 	listener := securedListener(t)
 	login := plain.Mechanism{Username: listener.user, Password: listener.password}
 	for name, c := range map[string]struct {

@@ -21,6 +21,7 @@ import (
 // A consumer that knows CloudEvents and JSON, and nothing of this library, on the
 // real Kafka.
 func TestIndependentConsumerReadsCloudEvents(t *testing.T) {
+	t.Parallel()
 	broker := testkafka.Broker(t)
 	cfg := config(t, broker)
 	cfg.Topic, cfg.Source = testkafka.Topic(t, 3), "/shop"
@@ -69,6 +70,7 @@ func TestIndependentConsumerReadsCloudEvents(t *testing.T) {
 
 // The golden messages are what the schema says, and what is none is told.
 func TestGoldenMessagesFollowTheSchema(t *testing.T) {
+	t.Parallel()
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "event.schema.json"))
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join("..", "testdata", "v1", "*.txt"))

@@ -35,7 +35,9 @@ const kafkaVersion = "4.1.0"
 
 // startKafka starts Apache Kafka in one process, which is broker and controller, from the jars that Maven downloads.
 // Topics are created by the tests, not by the first message to them.
-func startKafka(ctx context.Context) (_ *server, err error) {
+//
+// One that is going to be killed and started again starts faster, and then runs slower.
+func startKafka(ctx context.Context, restarts bool) (_ *server, err error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return nil, err
@@ -85,13 +87,18 @@ func startKafka(ctx context.Context) (_ *server, err error) {
 		}
 		s.also = map[string]string{"BUNAUDIT_TEST_KAFKA_SASL": login.dsn(ports[2])}
 		// Performance data would go to a directory below /tmp that stays.
-		return []string{"-XX:-UsePerfData", "-Xmx512m", "-cp", classes, "kafka.Kafka", properties}, writeKafkaProperties(properties, data, ports, login)
+		flags := []string{"-XX:-UsePerfData", "-Xmx512m"}
+		if restarts {
+			flags = append(flags, "-XX:TieredStopAtLevel=1")
+		}
+		return append(flags, "-cp", classes, "kafka.Kafka", properties), writeKafkaProperties(properties, data, ports, login)
 	}, func(port int) string {
 		return fmt.Sprintf("127.0.0.1:%d", port)
 	})
 }
 
-// writeKafkaProperties writes the broker's configuration. Its ports are for clients, for the controller, and for clients
+// writeKafkaProperties writes the broker's configuration. After a crash the controller, which is the same process, takes the
+// broker back only when its session has timed out, so that is short. Its ports are for clients, for the controller, and for clients
 // that log in.
 func writeKafkaProperties(name, data string, ports [3]int, login kafkaSASL) error {
 	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=broker,controller
@@ -108,6 +115,8 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=300
+broker.session.timeout.ms=1500
 auto.create.topics.enable=false
 %[5]s`, data, ports[0], ports[1], ports[2], login.properties()), 0o600)
 }

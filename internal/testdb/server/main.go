@@ -45,7 +45,7 @@ func command(args []string) (code int, err error) {
 	flags.BoolVar(&want.kafka, "kafka", false, "")
 	flags.BoolVar(&want.bouncer, "pgbouncer", false, "")
 	flags.BoolVar(&want.fsync, "fsync", false, "")
-	control := flags.Bool("control", false, "")
+	flags.BoolVar(&want.control, "control", false, "")
 	state := flags.String("state", ".services", "")
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // flags has said it
@@ -55,7 +55,7 @@ func command(args []string) (code int, err error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	switch {
 	case verb == "run" && flags.NArg() > 0:
-		return run(want, *control, flags.Args(), signals)
+		return run(want, flags.Args(), signals)
 	case verb == "up" && flags.NArg() == 0:
 		return codeOf(up(args, *state, signals))
 	case verb == "serve" && flags.NArg() == 0: // what up starts in the background
@@ -76,7 +76,7 @@ func codeOf(err error) (int, error) {
 
 // run starts the servers, runs the command with their variables, and stops them. A signal goes to the command and to
 // all that it started; the servers stop after it.
-func run(want wanted, control bool, argv []string, signals <-chan os.Signal) (code int, err error) {
+func run(want wanted, argv []string, signals <-chan os.Signal) (code int, err error) {
 	endWithParent()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -96,7 +96,7 @@ func run(want wanted, control bool, argv []string, signals <-chan os.Signal) (co
 	}
 	orders := make(chan order)
 	for _, s := range servers {
-		if !control {
+		if !want.control {
 			break
 		}
 		if err := s.control(orders); err != nil {

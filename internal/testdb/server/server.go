@@ -26,6 +26,7 @@ type wanted struct {
 	mariadb  bool
 	kafka    bool
 	bouncer  bool // before the PostgreSQL
+	control  bool // to be stopped and started again by the command
 	fsync    bool // survive a power cut, at the price that a real server pays
 }
 
@@ -43,7 +44,9 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 		{"BUNAUDIT_TEST_MARIADB", want.mariadb, func(ctx context.Context) (*server, error) {
 			return startMariaDB(ctx, want.fsync)
 		}},
-		{"BUNAUDIT_TEST_KAFKA", want.kafka, startKafka},
+		{"BUNAUDIT_TEST_KAFKA", want.kafka, func(ctx context.Context) (*server, error) {
+			return startKafka(ctx, want.control)
+		}},
 		{"BUNAUDIT_TEST_PGBOUNCER", want.bouncer, func(ctx context.Context) (*server, error) {
 			return startPgBouncer(ctx, dsnOf("BUNAUDIT_TEST_POSTGRES", servers))
 		}},
