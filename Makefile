@@ -94,7 +94,7 @@ services-down: $(SERVER) ## Stop what services-up started
 example-kafka: $(SERVER) ## Start a broker, run examples/kafka, which prints the history as the mirror has it, and stop the broker
 	@$(SERVER) run -pg none -kafka -- go run ./examples/kafka
 
-kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the variable to export
+kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the variables to export
 	@$(SERVER) up -state .services/kafka -pg none -kafka
 
 kafka-down: $(SERVER) ## Stop what kafka-up started

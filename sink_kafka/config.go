@@ -9,6 +9,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
@@ -41,6 +43,14 @@ type Config struct {
 	// no schema. Its companions have the same name with an ending. A name may have
 	// up to 51 bytes; a dot in it is a part of it.
 	Table, Schema string
+
+	// Notify makes relays in other processes hear of commits, where the audited
+	// database is a PostgreSQL: after a commit, and at most every 20 milliseconds,
+	// NOTIFY is sent on the channel that has the name of the Table, by a connection
+	// of this pool, which should be the audited database's. See
+	// [RelayConfig.Wake]. It is a hint, whose failure nobody hears of. Nil: such
+	// relays poll.
+	Notify *bun.DB
 
 	// TLS is used for all connections. Nil: none.
 	TLS *tls.Config
@@ -109,6 +119,10 @@ func (c Config) Validate() error {
 		return errors.New("kafkasink: Config.Delivery is neither Outbox nor Direct")
 	case c.Delivery == Direct && c.Table != "":
 		return errors.New("kafkasink: Config.Table is set and Config.Delivery is Direct, which has no table")
+	case c.Delivery == Direct && c.Notify != nil:
+		return errors.New("kafkasink: Config.Notify is set and Config.Delivery is Direct, which has no relay to notify")
+	case c.Notify != nil && c.Notify.Dialect().Name() != dialect.PG:
+		return errors.New("kafkasink: Config.Notify is set and is no PostgreSQL, which alone has NOTIFY: leave it out, and relays poll")
 	case c.Compression < Uncompressed || c.Compression > kafka.Zstd:
 		return fmt.Errorf("kafkasink: Config.Compression is %d, which is none of package kafka's", c.Compression)
 	case c.MaxBatchBytes < 0:

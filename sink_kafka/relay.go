@@ -27,6 +27,12 @@ type RelayConfig struct {
 	// one second.
 	Poll time.Duration
 
+	// Wake makes the relay look at once when a value can be received: for what
+	// tells of commits in other processes, such as PostgreSQL's NOTIFY, see
+	// [Config.Notify]. Nil, or closed: nothing does. The sender should drop a value
+	// that can't be sent at once.
+	Wake <-chan struct{}
+
 	// LeaseTTL is after what time without a sign of life another relay takes over.
 	// 0 means 10 seconds. Relays of one outbox may differ in it.
 	LeaseTTL time.Duration
@@ -135,6 +141,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.sink.listen(r.wake)()
 
 	var keeping sync.WaitGroup
+	keeping.Go(func() { r.forward(ctx) })
 	keeper, stopKeeping := context.WithCancel(ctx)
 	r.lease.start(r.cfg.Name)
 	keeping.Go(func() { r.keepLease(keeper) })
@@ -166,6 +173,24 @@ func (r *Relay) Run(ctx context.Context) error {
 		woken = sent == 0 && r.pause(ctx, r.untilNext(), r.wake)
 	}
 	return nil
+}
+
+// forward hands on what wakes the relay from outside, until ctx ends.
+func (r *Relay) forward(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-r.cfg.Wake:
+			if !open {
+				return
+			}
+			select {
+			case r.wake <- struct{}{}:
+			default: // it is going to look already
+			}
+		}
+	}
 }
 
 // afterWake is how long a relay that was woken for nothing can't be woken.

@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/driver/pgdriver"
 
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
@@ -198,6 +201,68 @@ func TestRelayOfTheSameProcessHearsOfCommits(t *testing.T) {
 	})
 }
 
+// hearing returns what wakes a relay at each NOTIFY, as docs/kafka.md shows it.
+func hearing(t testing.TB, db *bun.DB) <-chan struct{} {
+	t.Helper()
+	listener := pgdriver.NewListener(db)
+	require.NoError(t, listener.Listen(t.Context(), kafkasink.DefaultTable))
+	wake := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if _, _, err := listener.ReceiveTimeout(ctx, 100*time.Millisecond); err == nil {
+				select {
+				case wake <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		_ = listener.Close()
+	})
+	return wake
+}
+
+// A relay in another process hears of each commit, and of a burst of them as well.
+func TestRelayOfAnotherProcessHearsOfCommits(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.Postgres)
+	s := newService(t, db, kafkasink.Config{Notify: db.Open(t)})
+	cfg := quick()
+	cfg.Poll = time.Hour
+	relays := db.Open(t)
+	cfg.Wake = hearing(t, relays)
+	relay := kafkasink.NewRelay(relays, kafkasink.New(configured(t, kafkasink.Config{Topic: s.topic})), cfg) // which Committed doesn't reach
+	start(t, relay)
+	n := int64(0)
+	for _, burst := range []int{1, 1, 50} {
+		for range burst {
+			s.insert(t, s, "x")
+		}
+		n += int64(burst)
+		eventually(t, "the relay sleeps", func() bool { return relay.Stats().Published == n })
+	}
+}
+
+// A closed channel is no reason to look again and again.
+func TestClosedWakeIsNothing(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLite)
+	s := newService(t, db, kafkasink.Config{})
+	cfg := quick()
+	wake := make(chan struct{})
+	close(wake)
+	cfg.Wake = wake
+	start(t, kafkasink.NewRelay(db.DB, s.sink, cfg))
+	s.insert(t, s, "x")
+	s.drain(t)
+}
+
 // History and stream at once: both have the same events.
 func TestTeeWithTheSQLSink(t *testing.T) {
 	t.Parallel()
@@ -337,13 +402,17 @@ func TestConfigThatCantWorkIsRefused(t *testing.T) {
 	t.Parallel()
 	good := kafkasink.Config{Brokers: []string{"a:1"}, Topic: "t"}
 	for want, edit := range map[string]func(c *kafkasink.Config){
-		"Config.Brokers is empty":        func(c *kafkasink.Config) { c.Brokers = nil },
-		"Config.Topic is empty":          func(c *kafkasink.Config) { c.Topic = "" },
-		"neither Outbox nor Direct":      func(c *kafkasink.Config) { c.Delivery = 7 },
-		"Direct, which has no table":     func(c *kafkasink.Config) { c.Delivery, c.Table = kafkasink.Direct, "a" },
-		"none of package kafka's":        func(c *kafkasink.Config) { c.Compression = 9 },
-		"Config.MaxBatchBytes":           func(c *kafkasink.Config) { c.MaxBatchBytes = -1 },
-		"Config.Timeout":                 func(c *kafkasink.Config) { c.Timeout = -1 },
+		"Config.Brokers is empty":    func(c *kafkasink.Config) { c.Brokers = nil },
+		"Config.Topic is empty":      func(c *kafkasink.Config) { c.Topic = "" },
+		"neither Outbox nor Direct":  func(c *kafkasink.Config) { c.Delivery = 7 },
+		"Direct, which has no table": func(c *kafkasink.Config) { c.Delivery, c.Table = kafkasink.Direct, "a" },
+		"none of package kafka's":    func(c *kafkasink.Config) { c.Compression = 9 },
+		"Config.MaxBatchBytes":       func(c *kafkasink.Config) { c.MaxBatchBytes = -1 },
+		"Config.Timeout":             func(c *kafkasink.Config) { c.Timeout = -1 },
+		"which alone has NOTIFY":     func(c *kafkasink.Config) { c.Notify = bun.NewDB(nil, sqlitedialect.New()) },
+		"no relay to notify": func(c *kafkasink.Config) {
+			c.Delivery, c.Notify = kafkasink.Direct, bun.NewDB(nil, pgdialect.New())
+		},
 		"Config.Table or Config.Schema:": func(c *kafkasink.Config) { c.Table = fmt.Sprintf("%060d", 1) },
 	} {
 		c := good

@@ -23,6 +23,8 @@ type Sink struct {
 	// store writes to the outbox: that is an SQL sink whose table is a queue.
 	store *sqlsink.Sink
 
+	notify *notifier // or nil
+
 	mu     sync.RWMutex
 	relays []chan<- struct{} // what wakes the relays of this process
 }
@@ -41,7 +43,7 @@ func New(cfg Config) *Sink {
 		panic(err.Error())
 	}
 	cfg = cfg.withDefaults()
-	s := &Sink{cfg: cfg, client: newClient(cfg)}
+	s := &Sink{cfg: cfg, client: newClient(cfg), notify: newNotifier(cfg)}
 	if cfg.Delivery == Outbox {
 		s.store = sqlsink.New(sqlsink.Table(cfg.Table), sqlsink.Schema(cfg.Schema))
 	}
@@ -85,8 +87,11 @@ func (s *Sink) Explain(err error) error {
 }
 
 // Committed implements [sink.CommitListener]: it wakes the relays of this
-// process.
+// process, and those of others where [Config.Notify] says so.
 func (s *Sink) Committed(context.Context) {
+	if s.notify != nil {
+		s.notify.committed()
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, wake := range s.relays {
