@@ -46,7 +46,7 @@ func (r *Relay) moveToDead(ctx context.Context, e *outgoing, why error) error {
 		if err != nil {
 			return fmt.Errorf("insert dead letter: %w", err)
 		}
-		return r.deleteRows(ctx, tx.Tx, []int64{e.seq})
+		return r.deleteRows(ctx, tx.Tx, []int64{e.seq}, false)
 	})
 }
 

@@ -118,7 +118,7 @@ func (r *Relay) remove(ctx context.Context, seqs []int64) error {
 func (r *Relay) delete(ctx context.Context, seqs []int64) error {
 	for len(seqs) > 0 {
 		n := min(len(seqs), maxDelete)
-		if err := r.deleteRows(ctx, r.db.DB, seqs[:n]); err != nil {
+		if err := r.deleteRows(ctx, r.db.DB, seqs[:n], true); err != nil {
 			return fmt.Errorf("delete from outbox: %w", err)
 		}
 		seqs = seqs[n:]
@@ -130,7 +130,7 @@ func (r *Relay) delete(ctx context.Context, seqs []int64) error {
 // where that is little: reading a list of all of them takes the database ten times
 // as long as deleting. What is in it besides may be rows that were not published: of
 // a partition that stands still, or of a transaction that has committed late.
-func (r *Relay) deleteRows(ctx context.Context, conn bun.IConn, seqs []int64) error {
+func (r *Relay) deleteRows(ctx context.Context, conn bun.IConn, seqs []int64, hurried bool) error {
 	seqs = slices.Clone(seqs)
 	slices.Sort(seqs)
 	first, last := seqs[0], seqs[len(seqs)-1]
@@ -140,6 +140,10 @@ func (r *Relay) deleteRows(ctx context.Context, conn bun.IConn, seqs []int64) er
 		q = q.Where("seq IN (?)", bun.In(seqs))
 	} else if len(others) > 0 {
 		q = q.Where("seq NOT IN (?)", bun.In(others))
+	}
+	if hurried && r.db.Dialect().Name() == dialect.PG {
+		// For this transaction, in its one statement.
+		q = q.Where("(SELECT set_config('synchronous_commit', 'off', true)) = 'off'")
 	}
 	_, err := q.Exec(ctx)
 	return err
