@@ -2,6 +2,7 @@ package kafkasink_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,6 +67,35 @@ func TestRelayWaitsForTheTopic(t *testing.T) {
 	s.drain(t)
 	assert.Len(t, s.published(t), 1)
 	assert.Empty(t, relay.Stats().Stopped)
+}
+
+// A topic that is deleted and made again under a running relay takes what is
+// written while it isn't there and afterwards. What was in it is gone with it.
+func TestRelayGoesOnInARecreatedTopic(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLite)
+	s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 3)})
+	relay := kafkasink.NewRelay(db.DB, s.sink, quick())
+	start(t, relay)
+	s.insert(t, s, "before")
+	s.drain(t)
+	testkafka.Delete(t, testkafka.Broker(t), s.topic)
+	eventually(t, "the relay does not stop", func() bool { // a broker takes what it is going to delete for a moment
+		s.insert(t, s, "meanwhile")
+		return len(relay.Stats().Stopped) > 0
+	})
+	want := map[string]bool{}
+	for range 10 {
+		want[fmt.Sprint(s.insert(t, s, "then").ID)] = true
+	}
+	testkafka.Create(t, testkafka.Broker(t), s.topic, 3)
+	want[fmt.Sprint(s.insert(t, s, "after").ID)] = true
+	s.drain(t)
+	for _, m := range s.published(t) {
+		delete(want, string(m.Event.Key["id"]))
+		assert.NotEqual(t, `"before"`, string(m.Event.Changes["name"].New))
+	}
+	assert.Empty(t, want)
 }
 
 func TestNothingIsPublishedToACompactedTopic(t *testing.T) {
