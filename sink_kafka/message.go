@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -204,50 +205,12 @@ func appendRaw(b []byte, name string, raw eventrow.JSON) []byte {
 }
 
 func appendText(b []byte, name, text string) []byte {
-	return appendString(appendName(b, name), text)
+	// Invalid only where someone else has written the row.
+	return value.AppendString(appendName(b, name), strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 func appendName(b []byte, name string) []byte {
 	return append(append(append(b, `,"`...), name...), `":`...)
-}
-
-// appendString appends a JSON string with only those characters escaped that
-// JSON wants escaped.
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r != utf8.RuneError || size != 1 {
-				i += size - 1
-				continue
-			}
-			b = append(append(b, s[start:i]...), "\ufffd"...)
-			start = i + 1
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		case '\t':
-			b = append(b, `\t`...)
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
-		}
-	}
-	return append(append(b, s[start:]...), '"')
 }
 
 // member is a member of a JSON object.
