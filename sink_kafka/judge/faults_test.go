@@ -232,8 +232,20 @@ func TestCredentialsWrongThenRight(t *testing.T) {
 // happens while the mirror runs, and never a silent gap.
 func TestTruncatedLogIsAnError(t *testing.T) {
 	t.Parallel()
-	c := cluster(t)
-	cfg := config(t, c.ListenAddrs()...)
+	t.Run("kfake", func(t *testing.T) {
+		t.Parallel()
+		truncate(t, config(t, cluster(t).ListenAddrs()...))
+	})
+	t.Run("Apache Kafka", func(t *testing.T) {
+		t.Parallel()
+		cfg := config(t, testkafka.Broker(t))
+		cfg.Topic = testkafka.Topic(t, 3)
+		truncate(t, cfg)
+	})
+}
+
+func truncate(t *testing.T, cfg kafkasink.Config) {
+	t.Helper()
 	db, s := outbox(t, cfg, 10)
 	start(t, db, s, 1000)
 	eventually(t, "the outbox is not empty", func() bool { return pending(t, db) == 0 })
@@ -259,13 +271,13 @@ func TestTruncatedLogIsAnError(t *testing.T) {
 	}
 	require.NoError(t, db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error { return s.Write(ctx, tx, more) }))
 	eventually(t, "the outbox is not empty", func() bool { return pending(t, db) == 0 })
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...))
 	require.NoError(t, err)
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	ends, err := admin.ListEndOffsets(t.Context(), topic)
+	ends, err := admin.ListEndOffsets(t.Context(), cfg.Topic)
 	require.NoError(t, err)
-	deleted, err := admin.DeleteRecords(t.Context(), kadm.Offsets{topic: {0: kadm.Offset{Topic: topic, Partition: 0, At: ends[topic][0].Offset - 1}}})
+	deleted, err := admin.DeleteRecords(t.Context(), kadm.Offsets{cfg.Topic: {0: kadm.Offset{Topic: cfg.Topic, Partition: 0, At: ends[cfg.Topic][0].Offset - 1}}})
 	require.NoError(t, err)
 	require.NoError(t, deleted.Error())
 
@@ -281,7 +293,7 @@ func TestTruncatedLogIsAnError(t *testing.T) {
 	go func() { ended <- second.Run(ctx) }()
 	eventually(t, "the mirror does not go on", func() bool {
 		stats := second.Stats()
-		return stats.Stored > 0 && stats.Lag[kafkasink.Partition{Topic: topic}] == 0 && len(stats.Lag) == 3
+		return stats.Stored > 0 && stats.Lag[kafkasink.Partition{Topic: cfg.Topic}] == 0 && len(stats.Lag) == 3
 	})
 	stop()
 	require.NoError(t, <-ended)
