@@ -10,6 +10,7 @@ import (
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/pgevent"
+	"github.com/sqlaudit/bun/internal/sqlstate"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -139,7 +140,7 @@ func opOf(verb sqltext.Verb) sink.Op {
 // without us as well: a constraint, a lock or a time-out, a connection, an
 // exception that a trigger raises.
 func isOwn(err error) bool {
-	state := sqlState(err)
+	state := sqlstate.Of(err)
 	if len(state) != 5 {
 		return true // none of the database's
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/sqlstate"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/internal/value"
 )
@@ -213,20 +214,7 @@ func (p postgres) quote(b []byte, name string) []byte { return appendQuoted(b, n
 
 // misfit looks for class 42 of PostgreSQL's error codes: syntax error or access
 // rule violation.
-func (postgres) misfit(err error) bool { return strings.HasPrefix(sqlState(err), "42") }
-
-// sqlState returns the SQLSTATE of an error of pgdriver, pgx or pq, or nothing.
-func sqlState(err error) string {
-	var pgx interface{ SQLState() string }
-	if errors.As(err, &pgx) {
-		return pgx.SQLState()
-	}
-	var pgdriver interface{ Field(k byte) string }
-	if errors.As(err, &pgdriver) {
-		return pgdriver.Field('C')
-	}
-	return ""
-}
+func (postgres) misfit(err error) bool { return strings.HasPrefix(sqlstate.Of(err), "42") }
 
 func appendQuoted(b []byte, name string, d schema.Dialect) []byte {
 	quote := d.IdentQuote()

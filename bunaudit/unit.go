@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/sqlstate"
 )
 
 // cleanupTimeout bounds a rollback: it has to run although the statement's
@@ -190,7 +192,7 @@ func (u *unit) rollback(ctx context.Context) {
 // none of the database's: where the context has ended, say, the statement may
 // have been carried out all the same, and must not be committed unrecorded.
 func (u *unit) fail(ctx context.Context, err error) {
-	if u.aborts && sqlState(err) != "" {
+	if u.aborts && sqlstate.Of(err) != "" {
 		u.release(false)
 		return
 	}
@@ -216,7 +218,7 @@ func (u *unit) try(ctx context.Context, fn func() error) error {
 	if err == nil {
 		return u.exec(ctx, "RELEASE SAVEPOINT "+name)
 	}
-	if own := (*statementError)(nil); u.aborts && errors.As(err, &own) && sqlState(own.err) != "" {
+	if own := (*statementError)(nil); u.aborts && errors.As(err, &own) && sqlstate.Of(own.err) != "" {
 		return err // it ends the transaction, with the audit or without
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)

@@ -3,6 +3,8 @@ package kafkasink
 import (
 	"errors"
 	"strings"
+
+	"github.com/sqlaudit/bun/internal/sqlstate"
 )
 
 // What can be wrong with a topic. Tell them by errors.Is.
@@ -36,15 +38,8 @@ var (
 // that trying again can't help. It knows the drivers' errors without importing
 // them.
 func isRefusedValue(err error) bool {
-	var pgdriver interface{ Field(byte) string }
-	var pgx interface{ SQLState() string }
-	var code string
-	switch {
-	case errors.As(err, &pgdriver):
-		code = pgdriver.Field('C')
-	case errors.As(err, &pgx):
-		code = pgx.SQLState()
-	default:
+	code := sqlstate.Of(err)
+	if code == "" {
 		for _, known := range []string{
 			"Error 1366", "Error 1406", "Error 3140", "Error 4025", // MySQL: incorrect value, too long, invalid JSON, constraint
 			"string or blob too big", // SQLite

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sqlaudit/bun/internal/sqlstate"
 )
 
 // ErrNoTable means that the table of events is missing, or lacks a column that
@@ -35,27 +37,13 @@ func (s *Sink) explain(err error) error {
 	return fmt.Errorf("%w (%s): create it with CreateTable or the migrations: %w", ErrNoTable, s.table, err)
 }
 
-// sqlState returns PostgreSQL's code of an error, empty for other errors. It knows
-// the errors of the drivers without importing them.
-func sqlState(err error) string {
-	var pgdriver interface{ Field(byte) string }
-	var pgx interface{ SQLState() string }
-	switch {
-	case errors.As(err, &pgdriver):
-		return pgdriver.Field('C')
-	case errors.As(err, &pgx):
-		return pgx.SQLState()
-	}
-	return ""
-}
-
 // isLockTimeout reports whether PostgreSQL gave up waiting for a lock.
-func isLockTimeout(err error) bool { return sqlState(err) == "55P03" }
+func isLockTimeout(err error) bool { return sqlstate.Of(err) == "55P03" }
 
 // isNoTable reports whether an error of any driver says that something of the
 // table is missing.
 func isNoTable(err error) bool {
-	code := sqlState(err)
+	code := sqlstate.Of(err)
 	if code == "" {
 		// SQLite has one code for every error in a statement's text, and MySQL's driver
 		// has its codes in a field.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sqlaudit/bun/bunaudit"
+	"github.com/sqlaudit/bun/internal/sqlstate"
 )
 
 // surprise says what is wrong with the outcome of a statement, or nothing.
@@ -57,7 +58,7 @@ func isDisturbance(err error) bool {
 	// Serialization failure, deadlock, ended by the administrator or in a crash,
 	// not up yet, aborted transaction, idle for too long, cancelled, lock not
 	// available.
-	if slices.Contains([]string{"40001", "40P01", "57P01", "57P02", "57P03", "25P02", "25P03", "57014", "55P03"}, state(err)) {
+	if slices.Contains([]string{"40001", "40P01", "57P01", "57P02", "57P03", "25P02", "25P03", "57014", "55P03"}, sqlstate.Of(err)) {
 		return true
 	}
 	text := err.Error()
@@ -72,7 +73,7 @@ func isDisturbance(err error) bool {
 
 // ownFault reports whether the statement was wrong by itself.
 func ownFault(err error) bool {
-	if s := state(err); s != "" {
+	if s := sqlstate.Of(err); s != "" {
 		// Integrity constraint, data exception, no such column, ambiguous column.
 		return strings.HasPrefix(s, "23") || strings.HasPrefix(s, "22") || s == "42703" || s == "3B001" || s == "21000"
 	}
@@ -80,13 +81,4 @@ func ownFault(err error) bool {
 	return strings.Contains(text, "constraint failed") || strings.Contains(text, "bun: can't scan") || strings.Contains(text, "bun: empty SET clause") || strings.Contains(text, "no such column: nonsense") ||
 		strings.Contains(text, "no such savepoint") || strings.Contains(text, "integer overflow") ||
 		strings.Contains(text, "datatype mismatch") || strings.Contains(text, "no transaction is active")
-}
-
-// state is the SQLSTATE of an error of PostgreSQL.
-func state(err error) string {
-	var pg interface{ Field(k byte) string }
-	if errors.As(err, &pg) {
-		return pg.Field('C')
-	}
-	return ""
 }
