@@ -15,7 +15,6 @@ import (
 // table and attached, since to create it as a partition would lock out all reads.
 func (s *Sink) add(ctx context.Context, db bun.IDB, p Partition) (added bool, err error) {
 	part := eventrow.Table{Schema: s.table.Schema, Name: p.Name}
-	other := eventrow.Table{Schema: s.table.Schema, Name: s.table.Name + eventrow.OtherMonths}
 	from, until := eventrow.NewTime(p.From), eventrow.NewTime(p.Until)
 	err = patiently(ctx, db, func(ctx context.Context, tx bun.Tx) error {
 		added = false
@@ -37,7 +36,7 @@ func (s *Sink) add(ctx context.Context, db bun.IDB, p Partition) (added bool, er
 		}
 		if hasDefault(all) {
 			err = exec(ctx, tx, `WITH moved AS (DELETE FROM ? WHERE "time" >= ? AND "time" < ? RETURNING *) INSERT INTO ? SELECT * FROM moved`,
-				other.Expr(), from, until, part.Expr())
+				s.table.OtherMonths().Expr(), from, until, part.Expr())
 			if err != nil {
 				return err
 			}

@@ -209,16 +209,13 @@ FROM t, LATERAL aclexplode(t.relacl) AS g WHERE g.grantee <> t.relowner`, quoted
 // run runs statements, with the names of the tables in the place of their
 // placeholders.
 func (c *conversion) run(ctx context.Context, tx bun.Tx, ddl []string) error {
-	other := eventrow.Table{Schema: c.table.Schema, Name: c.table.Name + eventrow.OtherMonths}
 	names := strings.NewReplacer("{table}", quotedName(c.db, c.table), "{first}", quotedName(c.db, c.first),
-		"{first_name}", quoteName(c.db, c.first.Name), "{other}", quotedName(c.db, other))
-	for _, stmt := range ddl {
-		// As an argument, the text is not searched for placeholders.
-		if err := exec(ctx, tx, "?", bun.Safe(names.Replace(stmt))); err != nil {
-			return err
-		}
+		"{first_name}", quoteName(c.db, c.first.Name), "{other}", quotedName(c.db, c.table.OtherMonths()))
+	stmts := make([]string, len(ddl))
+	for i, stmt := range ddl {
+		stmts[i] = names.Replace(stmt)
 	}
-	return nil
+	return eventrow.Run(ctx, tx, stmts)
 }
 
 func quoteName(db bun.IDB, name string) string { return quotedName(db, eventrow.Table{Name: name}) }

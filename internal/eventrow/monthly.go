@@ -18,8 +18,7 @@ func (t Table) CreateMonthly(d Dialect) ([]string, error) {
 			stmts[i] = monthly(s)
 		}
 	}
-	other := Table{t.Schema, t.Name + OtherMonths}
-	return append(stmts, "CREATE TABLE IF NOT EXISTS "+other.quoted(d)+" PARTITION OF "+t.quoted(d)+" DEFAULT"), nil
+	return append(stmts, "CREATE TABLE IF NOT EXISTS "+t.OtherMonths().quoted(d)+" PARTITION OF "+t.quoted(d)+" DEFAULT"), nil
 }
 
 // monthly partitions the table of a CREATE TABLE.
@@ -31,9 +30,8 @@ func monthly(create string) string {
 	).Replace(create)
 }
 
-// OtherMonths is the end of the name of the partition that takes the events of
-// months that have none.
-const OtherMonths = "_default"
+// OtherMonths is the partition that takes the events of months that have none.
+func (t Table) OtherMonths() Table { return Table{t.Schema, t.Name + "_default"} }
 
 // Month returns the beginning of the month that t is in, in UTC, and the name of
 // its partition.

@@ -53,9 +53,9 @@ func Apply(ctx context.Context, db bun.IDB, stmts []string) error {
 		if _, open := db.(bun.Tx); open {
 			return errors.New("on MariaDB and MySQL it would commit the transaction: give it the *bun.DB")
 		}
-		return run(ctx, db, stmts)
+		return Run(ctx, db, stmts)
 	}
-	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, stmts) })
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return Run(ctx, tx, stmts) })
 }
 
 // lock keeps two programs from changing tables at once, for which IF NOT EXISTS
@@ -65,9 +65,10 @@ const lock = "SELECT pg_advisory_xact_lock(7237980812453)"
 
 // Lock waits, on PostgreSQL, until no other program changes tables of this
 // library, and keeps others waiting until tx ends.
-func Lock(ctx context.Context, tx bun.Tx) error { return run(ctx, tx, []string{lock}) }
+func Lock(ctx context.Context, tx bun.Tx) error { return Run(ctx, tx, []string{lock}) }
 
-func run(ctx context.Context, db bun.IDB, stmts []string) error {
+// Run runs statements one after the other, as they are.
+func Run(ctx context.Context, db bun.IDB, stmts []string) error {
 	for _, stmt := range stmts {
 		// As an argument, the text is not searched for placeholders.
 		if _, err := db.NewRaw("?", bun.Safe(stmt)).Exec(ctx); err != nil {
