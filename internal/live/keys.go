@@ -14,39 +14,19 @@ import (
 // ByKeys returns those of the rows with the keys that are there. What suffix
 // says, such as FOR UPDATE, comes at the end of the query.
 func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
-	if len(keys) == 0 {
+	cond, args := t.in(db, keys)
+	if len(args) == 0 {
 		return nil, nil
 	}
-	sel := t.Select(db)
-	if len(t.Model.Key) == 1 {
-		f := t.Model.Key[0]
-		args := make([]any, 0, len(keys))
-		for _, key := range keys {
-			arg, err := value.Arg(f, key[f.Name])
-			if err != nil {
-				continue // a key that the column can't have: no row has it
-			}
-			args = append(args, arg)
-		}
-		if len(args) == 0 {
-			return nil, nil
-		}
-		sel = sel.Where("t.? IN (?)", bun.Safe(f.SQLName), bun.In(args))
-	} else {
-		cond, args := t.in(db, keys)
-		if len(args) == 0 {
-			return nil, nil
-		}
-		sel = sel.Where(cond, args...)
-	}
+	sel := t.Select(db).Where(cond, args...)
 	if suffix != "" {
 		sel = sel.For(suffix)
 	}
 	return t.Scan(ctx, sel)
 }
 
-// in is the condition that the row t has one of the keys of several columns, in the
-// form that the database looks up in an index; without arguments no row can.
+// in is the condition that the row t has one of the keys, in the form that the
+// database looks up in an index; without arguments no row can.
 func (t *Table) in(db bun.IDB, keys []sink.Values) (cond string, args []any) {
 	var names, tuples []string
 	for _, f := range t.Model.Key {
