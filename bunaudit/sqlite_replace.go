@@ -11,7 +11,7 @@ import (
 // sqliteReplacer finds the unique indexes of the statement's table. Each has its
 // collations, by which it may take for equal what the column does not.
 func (c *capture) sqliteReplacer(ctx context.Context) (*replacer, error) {
-	const query = `SELECT i.seq, x.name, x.coll, x.cid FROM pragma_index_list(?0, ?1) AS i JOIN pragma_index_xinfo(i.name, ?1) AS x
+	const query = `SELECT i.seq, x.name, x.coll FROM pragma_index_list(?0, ?1) AS i JOIN pragma_index_xinfo(i.name, ?1) AS x
 	WHERE i."unique" AND x.key ORDER BY i.seq, x.seqno`
 	schema := c.stmt.Target.Schema
 	if schema == "" {
@@ -24,7 +24,6 @@ func (c *capture) sqliteReplacer(ctx context.Context) (*replacer, error) {
 		Seq  int
 		Name *string
 		Coll string
-		Cid  int
 	}
 	var kind string
 	var withoutRowID bool

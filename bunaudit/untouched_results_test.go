@@ -86,7 +86,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			p = &Product{ID: 1, SKU: "other", Name: "by key"}
 			s.inserted(db.NewInsert().Model(p).On("DUPLICATE KEY UPDATE").Returning("NULL").Exec(ctx))
 			s.products(p)
-			for _, text := range []string{
+			s.insertedBy(ctx, db,
 				"INSERT INTO products (`Stock Unit`, name, size_width, size_height, `order`) VALUES ('new1', 'n', 0, 0, 0), ('other', 'x', 0, 0, 0), ('new2', 'n', 0, 0, 0) ON DUPLICATE KEY UPDATE name = VALUES(name)",
 				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE name = name",
 				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE `order` = 7",
@@ -94,13 +94,10 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				"INSERT INTO products SET `Stock Unit` = 'other', size_width = 0, size_height = 0, `order` = 0 ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(products.id), name = 'z'",
 				"INSERT INTO bill_lines VALUES ('b', 1, 'upserted'), ('b', 2, 'upserted'), ('b', 1, 'upserted'), ('b', 50, 'upserted') ON DUPLICATE KEY UPDATE text = VALUES(text)",
 				"INSERT INTO bill_lines VALUES ('b', 1, 'upserted') ON DUPLICATE KEY UPDATE text = VALUES(text)",
-			} {
-				s.add("%s", text)
-				s.inserted(db.NewRaw(text).Exec(ctx))
-			}
+			)
 		}},
 		{"other inserts", testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
-			for _, text := range []string{
+			s.insertedBy(ctx, db,
 				"INSERT INTO products SET id = 300, `Stock Unit` = 'set', size_width = 0, size_height = 0, `order` = 0",
 				"INSERT IGNORE products (`Stock Unit`, size_width, size_height, `order`) VALUES ('set', 0, 0, 0), ('set2', 0, 0, 0)",
 				"INSERT LOW_PRIORITY INTO products (id, `Stock Unit`, size_width, size_height, `order`) VALUES (310, 's310', 0, 0, 0), (305, 's305', 0, 0, 0)",
@@ -114,10 +111,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				"UPDATE bill_lines JOIN products ON products.id = bill_lines.n SET bill_lines.text = products.name WHERE bill_lines.bill = 'b'",
 				"UPDATE bill_lines AS l, (SELECT 60 AS k) AS s SET text = 'joined' WHERE l.n = s.k",
 				"UPDATE IGNORE products SET `Stock Unit` = 'a' WHERE id > 2",
-			} {
-				s.add("%s", text)
-				s.inserted(db.NewRaw(text).Exec(ctx))
-			}
+			)
 		}},
 		{"replace", testdb.MariaDB, func(ctx context.Context, db runner, s *seen) {
 			// A number that the database makes up is another one where a row is in the way.
@@ -126,7 +120,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				s.products(p)
 			}
 			s.inserted(db.NewInsert().Model(&Line{Bill: "b", N: 1, Text: "replaced"}).Replace().Exec(ctx))
-			for _, text := range []string{
+			s.insertedBy(ctx, db,
 				"REPLACE bill_lines VALUES ('b', 1, 'replaced')",
 				"REPLACE INTO bill_lines VALUES ('b', 1, 'x'), ('b', 2, 'two'), ('b', 1, 'x'), ('b', 1, 'y'), ('b', 51, 'new')",
 				"REPLACE INTO bill_lines SET bill = 'b', n = 51, text = 'new'",
@@ -139,10 +133,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				"REPLACE INTO bill_lines SET bill = 'last', n = LAST_INSERT_ID() * 0, text = ''",
 				"REPLACE INTO bill_lines VALUES ('b', 51)",
 				"REPLACE INTO bill_lines SELECT nothing FROM products",
-			} {
-				s.add("%s", text)
-				s.inserted(db.NewRaw(text).Exec(ctx))
-			}
+			)
 			var ns []int
 			s.error(db.NewRaw("REPLACE INTO bill_lines VALUES ('b', 1, 'again'), ('b', 53, 'again') RETURNING n").Scan(ctx, &ns))
 			s.add("%s", anyOrder(ns))
@@ -152,7 +143,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			s.inserted(db.NewInsert().Model(p).Replace().Exec(ctx))
 			s.products(p)
 			s.inserted(db.NewInsert().Model(&Line{Bill: "b", N: 1, Text: "replaced"}).Replace().Exec(ctx))
-			for _, text := range []string{
+			s.insertedBy(ctx, db,
 				"REPLACE INTO bill_lines VALUES ('b', 1, 'x'), ('b', 2, 'two'), ('b', 1, 'x'), ('b', 1, 'y'), ('b', 51, 'new')",
 				"INSERT OR REPLACE INTO bill_lines AS l SELECT bill, n, 'two' FROM bill_lines WHERE bill = 'b'",
 				`REPLACE INTO products ("Stock Unit", size_width, size_height, "order") VALUES ('a', 0, 0, 0), ('r1', 0, 0, 0)`,
@@ -162,10 +153,7 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 				"UPDATE OR IGNORE products SET \"Stock Unit\" = 'r1'",
 				"REPLACE INTO bill_lines VALUES ('b', 51)",
 				"REPLACE INTO bill_lines SELECT nothing FROM products",
-			} {
-				s.add("%s", text)
-				s.inserted(db.NewRaw(text).Exec(ctx))
-			}
+			)
 			var ls []Line
 			s.error(db.NewRaw("REPLACE INTO bill_lines VALUES ('b', 1, 'again'), ('b', 53, 'again') RETURNING *").Scan(ctx, &ls))
 			s.add("%s", anyOrder(ls))

@@ -125,6 +125,14 @@ func (s *seen) inserted(res sql.Result, err error) {
 	}
 }
 
+// insertedBy runs texts that insert.
+func (s *seen) insertedBy(ctx context.Context, db runner, texts ...string) {
+	for _, text := range texts {
+		s.add("%s", text)
+		s.inserted(db.NewRaw(text).Exec(ctx))
+	}
+}
+
 // anyOrder is for what PostgreSQL returns in no particular order.
 func anyOrder[T any](rows []T) string {
 	var texts []string
