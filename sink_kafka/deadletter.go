@@ -2,6 +2,7 @@ package kafkasink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -15,7 +16,8 @@ import (
 )
 
 // DeadLetter is an event that brokers refused for what it is, so that trying
-// again can't help: too large, for example.
+// again can't help: too large, for example. Or it is a row of the outbox that somebody
+// has damaged, so that no event can be read from it.
 type DeadLetter struct {
 	// Seq numbers the dead letters in the order in which they failed.
 	Seq   int64
@@ -24,16 +26,6 @@ type DeadLetter struct {
 	Topic    string
 	Error    string // why, in the words of the broker
 	FailedAt time.Time
-}
-
-// deadRow is a row of the table of dead letters: that of the outbox, and why.
-type deadRow struct {
-	bun.BaseModel `bun:"table:audit_outbox_dead,alias:e"`
-	eventrow.Row
-
-	Topic    string        `bun:"topic"`
-	Error    string        `bun:"error"`
-	FailedAt eventrow.Time `bun:"failed_at"`
 }
 
 // moveToDead moves a row as it is: what can't be made an event of is kept too.
@@ -51,34 +43,57 @@ func (r *Relay) moveToDead(ctx context.Context, e *outgoing, why error) error {
 }
 
 // DeadLetters iterates over the dead letters, in the order in which they failed.
-// It reads them in small pages, and ends with the first error.
+// It reads them in small pages, and ends with the first error of the database. Where
+// a row is no event, the dead letter has of it what could be read of ID and Table.
 func (r *Relay) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	const pageSize = 100
 	return func(yield func(DeadLetter, error) bool) {
 		for after := int64(0); ; {
-			var rows []deadRow
-			err := r.db.NewSelect().Model(&rows).ModelTableExpr("? AS e", r.sink.table(deadEnding).Expr()).
-				Where("e.seq > ?", after).OrderExpr("e.seq").Limit(pageSize).Scan(ctx)
+			letters, err := r.deadLetters(ctx, after, pageSize)
 			if err != nil {
 				yield(DeadLetter{}, fmt.Errorf("kafkasink: read dead letters: %w", err))
 				return
 			}
-			for i := range rows {
-				row := &rows[i]
-				after = row.Seq
-				d := DeadLetter{Seq: row.Seq, Topic: row.Topic, Error: row.Error, FailedAt: row.FailedAt.Time()}
-				if d.Event, err = row.ToEvent(); err != nil {
-					d.Event = sink.Event{ID: row.ID, Table: row.Table} // the row is why it failed
-				}
+			for _, d := range letters {
 				if !yield(d, nil) {
 					return
 				}
+				after = d.Seq
 			}
-			if len(rows) < pageSize {
+			if len(letters) < pageSize {
 				return
 			}
 		}
 	}
+}
+
+// deadLetters returns those after seq, up to so many.
+func (r *Relay) deadLetters(ctx context.Context, after int64, most int) (letters []DeadLetter, err error) {
+	rows, err := r.db.NewSelect().TableExpr("? AS e", r.sink.table(deadEnding).Expr()).
+		ColumnExpr("e.topic, e.error, e.failed_at").ColumnExpr("?", eventrow.Columns(r.db)).
+		Where("e.seq > ?", after).OrderExpr("e.seq LIMIT ?", most).Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var d DeadLetter
+		var row eventrow.Row
+		var failedAt eventrow.Time
+		bad := rows.Scan(append([]any{&d.Topic, &d.Error, &failedAt}, row.Fields(r.db.Dialect().Name())...)...)
+		if bad != nil && row.Seq == 0 {
+			return nil, bad
+		}
+		d.Seq, d.FailedAt = row.Seq, failedAt.Time()
+		if bad == nil {
+			d.Event, bad = row.ToEvent()
+		}
+		if bad != nil {
+			d.Event = sink.Event{ID: row.ID, Table: row.Table} // the row is why it failed
+		}
+		letters = append(letters, d)
+	}
+	return letters, rows.Err()
 }
 
 // Requeue puts dead letters, named by their Seq, at the end of the outbox, for
@@ -88,34 +103,29 @@ func (r *Relay) Requeue(ctx context.Context, seqs ...int64) (int, error) {
 	if len(seqs) == 0 {
 		return 0, nil
 	}
-	dead := r.sink.table(deadEnding).Expr()
-	moved := 0
+	moved := int64(0)
 	err := r.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		var rows []deadRow
-		if err := tx.NewSelect().Model(&rows).ModelTableExpr("? AS e", dead).Where("e.seq IN (?)", bun.In(seqs)).OrderExpr("e.seq").Scan(ctx); err != nil {
+		dead, columns, which := r.sink.table(deadEnding).Expr(), eventColumns(r.db), bun.In(seqs)
+		// First, so that another who requeues the same waits, and finds none of them.
+		if _, err := tx.NewRaw("UPDATE ? SET topic = topic WHERE seq IN (?)", dead, which).Exec(ctx); err != nil {
 			return err
 		}
-		for i := range rows {
-			res, err := tx.NewDelete().Model((*deadRow)(nil)).ModelTableExpr("?", dead).Where("seq = ?", rows[i].Seq).Exec(ctx)
-			if err != nil {
-				return err
-			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				continue // another has just done it
-			}
-			rows[i].Seq = 0
-			if err := r.sink.cfg.outbox().Insert(ctx, r.db, tx, [][]eventrow.Row{{rows[i].Row}}); err != nil {
-				return err
-			}
-			moved++
+		res, err := tx.NewRaw("INSERT INTO ? (?) SELECT ? FROM ? WHERE seq IN (?) ORDER BY seq",
+			r.sink.cfg.outbox().Expr(), columns, columns, dead, which).Exec(ctx)
+		if err != nil {
+			return err
 		}
-		return nil
+		if moved, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.NewRaw("DELETE FROM ? WHERE seq IN (?)", dead, which).Exec(ctx)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("kafkasink: requeue dead letters: %w", err)
 	}
 	r.sink.Committed(ctx)
-	return moved, nil
+	return int(moved), nil
 }
 
 // eventColumns are the columns of an event but seq, quoted.

@@ -34,7 +34,7 @@ type page struct {
 
 // read reads a page of the rows after seq.
 func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, error) {
-	rows, err := r.db.NewSelect().Conn(conn).ModelTableExpr("? AS e", r.sink.cfg.outbox().Expr()).Model((*eventrow.Row)(nil)).
+	rows, err := r.db.NewSelect().Conn(conn).TableExpr("? AS e", r.sink.cfg.outbox().Expr()).ColumnExpr("?", eventrow.Columns(r.db)).
 		Where("e.seq > ?", after).OrderExpr("e.seq LIMIT ?", r.limit).Rows(ctx) // Limit takes another type of number in newer versions of Bun
 	if err != nil {
 		return page{}, fmt.Errorf("read outbox: %w", err)
@@ -49,10 +49,12 @@ func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, er
 			p.last = false
 			break
 		}
-		if err := rows.Scan(fields...); err != nil {
+		row.Seq = 0
+		err := rows.Scan(fields...)
+		if err != nil && row.Seq == 0 { // not for what is in the row
 			return page{}, fmt.Errorf("read outbox: %w", err)
 		}
-		out := r.outgoing(&row)
+		out := r.outgoing(&row, err)
 		size += out.size
 		p.events = append(p.events, out)
 	}
@@ -75,8 +77,12 @@ func (r *Relay) adapt(n, size int) {
 	}
 }
 
-func (r *Relay) outgoing(row *eventrow.Row) outgoing {
-	out := outgoing{seq: row.Seq, made: row.Time.Time(), topic: r.sink.cfg.Topic}
+// outgoing makes a message of a row, unless bad says why it couldn't be read.
+func (r *Relay) outgoing(row *eventrow.Row, bad error) outgoing {
+	if bad != nil {
+		return outgoing{seq: row.Seq, made: time.Now(), topic: r.sink.cfg.Topic, bad: fmt.Errorf("kafkasink: read event: %w", bad)}
+	}
+	out := outgoing{seq: row.Seq, made: row.Time.Time()}
 	if out.topic, out.bad = r.sink.cfg.topicOf(row); out.bad == nil {
 		out.message, out.bad = encode(row, r.sink.cfg.Source)
 	}

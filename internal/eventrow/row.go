@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
@@ -161,9 +162,29 @@ func isUUID(s string) bool {
 	return true
 }
 
-// Fields are where the columns of a query for all of them go, in the order in
-// which Bun selects them. Scanning into them spares Bun's reflection. They may be
-// used for row after row: what the JSON columns held before is overwritten then.
+// Columns are what a query of the table e selects to be scanned into [Row.Fields].
+// PostgreSQL gives the time as text: what isn't a time of ours, such as 'infinity',
+// is then an error of that row, and not one of the driver that ends the query.
+func Columns(db *bun.DB) bun.Safe {
+	var b []byte
+	for i, f := range db.Table(reflect.TypeFor[Row]()).Fields {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, "e."...), f.SQLName...)
+		if f.Name == "time" && db.Dialect().Name() == dialect.PG {
+			b = append(b, "::text"...)
+		}
+	}
+	return bun.Safe(b)
+}
+
+// Fields are where the values of [Columns] go. Scanning into them spares Bun's
+// reflection. They may be used for row after row: what the JSON columns held before is
+// overwritten then.
+//
+// A value that no event has is an error of Scan, after which the next row can be
+// scanned; the fields before it are set, Seq as the first.
 func (r *Row) Fields(d dialect.Name) []any {
 	var key, oldKey, changes, meta any = &r.Key, &r.OldKey, &r.Changes, &r.Meta
 	if d == dialect.PG {
@@ -171,6 +192,6 @@ func (r *Row) Fields(d dialect.Name) []any {
 	}
 	return []any{
 		&r.Seq, &r.ID, &r.Time, &r.Op, &r.Statement, &r.Table, &r.Model, key, oldKey, changes, &r.ActorID, &r.ActorType,
-		&r.ActorName, &r.OnBehalfOf, &r.Reason, meta, &r.Tx, &r.Soft, &r.TraceID, &r.SpanID,
+		&r.ActorName, &r.OnBehalfOf, &r.Reason, meta, &r.Tx, (*flag)(&r.Soft), &r.TraceID, &r.SpanID,
 	}
 }

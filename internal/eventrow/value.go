@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,6 +121,19 @@ func endOfString(doc []byte) int {
 		}
 	}
 	return len(doc)
+}
+
+// flag is the column soft, in which SQLite keeps whatever is written to it.
+type flag bool
+
+// Scan implements sql.Scanner.
+func (f *flag) Scan(src any) error {
+	v, err := driver.Bool.ConvertValue(src)
+	if err != nil { // it has the value in it
+		return errors.New("eventrow: read soft: it is neither true nor false")
+	}
+	*f = flag(v.(bool))
+	return nil
 }
 
 // timeLayout has a fixed width, so that the order of the text, which is all
