@@ -14,13 +14,14 @@ var ErrCursor = errors.New("the cursor is none of this query")
 // place is a place between two events of a query.
 type place struct {
 	seq    int64 // of the event before it; 0 for none
+	micros int64 // the time of that event, since 1970
 	newest bool
 	scope  uint32
 }
 
 // placeAfter returns the place after an event of q.
-func (q *query) placeAfter(seq int64) place {
-	return place{seq: seq, newest: q.newest, scope: q.scope()}
+func (q *query) placeAfter(e *found) place {
+	return place{seq: e.seq, micros: e.Time.UnixMicro(), newest: q.newest, scope: q.scope()}
 }
 
 // scope tells queries apart that have nothing to do with each other, so that a
@@ -45,6 +46,7 @@ func (p place) encode() string {
 	}
 	b = binary.BigEndian.AppendUint32(b, p.scope)
 	b = binary.AppendUvarint(b, uint64(p.seq))
+	b = binary.AppendVarint(b, p.micros)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -54,8 +56,12 @@ func decodeCursor(s string) (place, error) {
 		return place{}, ErrCursor
 	}
 	seq, n := binary.Uvarint(b[6:])
-	p := place{seq: int64(seq), newest: b[1] == 1, scope: binary.BigEndian.Uint32(b[2:])}
-	if n <= 0 || p.seq <= 0 || p.encode() != s {
+	if n <= 0 {
+		return place{}, ErrCursor
+	}
+	micros, m := binary.Varint(b[6+n:])
+	p := place{seq: int64(seq), micros: micros, newest: b[1] == 1, scope: binary.BigEndian.Uint32(b[2:])}
+	if m <= 0 || p.seq <= 0 || p.encode() != s {
 		return place{}, ErrCursor
 	}
 	return p, nil
@@ -91,13 +97,13 @@ func (q *Query[M]) After(cursor string) *Query[M] {
 	return q
 }
 
-// start returns the number of the event after which the result begins, or 0.
-func (q *query) start() (int64, error) {
+// start returns the place where the result begins.
+func (q *query) start() (place, error) {
 	switch {
 	case q.after == nil:
-		return 0, nil
-	case *q.after != q.placeAfter(q.after.seq):
-		return 0, wrap(ErrCursor)
+		return place{}, nil
+	case q.after.newest != q.newest || q.after.scope != q.scope():
+		return place{}, wrap(ErrCursor)
 	}
-	return q.after.seq, nil
+	return *q.after, nil
 }

@@ -41,7 +41,9 @@
 // # Guarantees
 //
 // The events of a query come in the order in which they were stored, or in
-// exactly the reverse. The history of a key is that of the row: where the key
+// exactly the reverse. Where the query bounds the time, and names no keys, they
+// come by their times, and those of the same time in the order in which they
+// were stored: the clocks of two programs may differ. The history of a key is that of the row: where the key
 // itself was changed, the row's events under its other keys belong to it.
 //
 // A stream holds neither a connection nor rows open while the caller's code

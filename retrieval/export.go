@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/sqlaudit/bun/sink"
 )
 
 // WriteJSONLines runs the query and writes its events to w, one JSON object a
@@ -18,8 +16,8 @@ func (q *Query[M]) WriteJSONLines(ctx context.Context, w io.Writer) (int, error)
 	enc.SetEscapeHTML(false)
 	n := 0
 	var failed error
-	err := q.each(ctx, q.limit, q.offset, func(e *sink.Event, _ int64) bool {
-		if failed = enc.Encode(e); failed != nil {
+	err := q.each(ctx, q.limit, q.offset, func(e *found) bool {
+		if failed = enc.Encode(&e.Event); failed != nil {
 			return false
 		}
 		n++

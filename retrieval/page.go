@@ -50,11 +50,11 @@ func (q *Query[M]) Page(ctx context.Context) (Page[M], error) {
 
 // First returns the oldest event of the query, whatever its order, limit and
 // offset. The error is [sql.ErrNoRows] where it has none.
-func (q *Query[M]) First(ctx context.Context) (Event[M], error) { return q.one(ctx, false, 0) }
+func (q *Query[M]) First(ctx context.Context) (Event[M], error) { return q.one(ctx, false, nil) }
 
 // Last returns the newest event of the query, whatever its order, limit and
 // offset. The error is [sql.ErrNoRows] where it has none.
-func (q *Query[M]) Last(ctx context.Context) (Event[M], error) { return q.one(ctx, true, 0) }
+func (q *Query[M]) Last(ctx context.Context) (Event[M], error) { return q.one(ctx, true, nil) }
 
 // Previous returns the last event of the query before e, which another query
 // for the same table of events has returned: the change before this one. The
@@ -63,14 +63,15 @@ func (q *Query[M]) Previous(ctx context.Context, e Event[M]) (Event[M], error) {
 	if e.at.seq == 0 {
 		return Event[M]{}, errors.New("retrieval: previous event: the event was not returned by a query")
 	}
-	return q.one(ctx, true, e.at.seq)
+	return q.one(ctx, true, &e.at)
 }
 
-func (q *Query[M]) one(ctx context.Context, newest bool, before int64) (Event[M], error) {
+func (q *Query[M]) one(ctx context.Context, newest bool, before *place) (Event[M], error) {
 	one := *q
 	one.newest, one.limit, one.offset, one.after = newest, 1, 0, nil
-	if before != 0 {
-		p := one.placeAfter(before)
+	if before != nil {
+		p := *before
+		p.newest, p.scope = newest, one.scope()
 		one.after = &p
 	}
 	events, err := one.All(ctx)

@@ -36,10 +36,14 @@ type query struct {
 	keys   []string // canonical
 	keyed  bool
 	fields []string // columns; nil for all
+	timed  bool     // a condition bounds the time
 	newest bool
-	limit  int
-	offset int
-	after  *place // where the page before ended
+	// numbered orders the result by number whatever the conditions: for who
+	// goes through the changes of rows one by one.
+	numbered bool
+	limit    int
+	offset   int
+	after    *place // where the page before ended
 }
 
 // cond is a condition on the row e of the table of events.
@@ -187,7 +191,8 @@ func (q *Query[M]) Offset(n int) *Query[M] {
 }
 
 // Between keeps what happened from the time since on and before the time
-// until. A zero time leaves that end open.
+// until. A zero time leaves that end open. Unless the query names keys, its
+// result is ordered by time.
 func (q *Query[M]) Between(since, until time.Time) *Query[M] {
 	return q.Since(since).Until(until)
 }
@@ -196,6 +201,7 @@ func (q *Query[M]) Between(since, until time.Time) *Query[M] {
 // nothing.
 func (q *Query[M]) Since(t time.Time) *Query[M] {
 	if !t.IsZero() {
+		q.timed = true
 		q.where("e.time >= ?", eventrow.NewTime(ceil(t)))
 	}
 	return q
@@ -204,6 +210,7 @@ func (q *Query[M]) Since(t time.Time) *Query[M] {
 // Until keeps what happened before that time. The zero time changes nothing.
 func (q *Query[M]) Until(t time.Time) *Query[M] {
 	if !t.IsZero() {
+		q.timed = true
 		q.where("e.time < ?", eventrow.NewTime(ceil(t)))
 	}
 	return q

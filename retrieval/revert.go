@@ -116,7 +116,7 @@ func (r *reverter) run(ctx context.Context) (int, error) {
 	n := 0
 	err := r.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		one := *r.query
-		one.db, one.newest = tx, true
+		one.db, one.newest, one.numbered = tx, true, true
 		if r.onSQLite() {
 			if err := one.claim(ctx, tx); err != nil {
 				return err
@@ -145,7 +145,7 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 	var undos []*undo
 	rows := map[string]*undo{} // by table and the key that the row has at that point
 	var failed error
-	err := q.each(ctx, 0, 0, func(e *sink.Event, _ int64) bool {
+	err := q.each(ctx, 0, 0, func(e *found) bool {
 		switch e.Op {
 		case sink.Truncate, sink.Opaque:
 			failed = fmt.Errorf("the %s of %s can't be undone (event %s)", e.Op, e.Table, e.ID)
@@ -169,7 +169,7 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 			undos = append(undos, u)
 		}
 		delete(rows, e.Table+"\x00"+key)
-		u.take(e, m)
+		u.take(&e.Event, m)
 		if key, failed = canonicalKey(u.target); failed != nil {
 			return false
 		}

@@ -50,7 +50,7 @@ func newRow[M any](q *query, s *state) Row[M] {
 		model: q.model, by: map[string]string{},
 	}
 	if s.last != nil {
-		r.Event = Event[M]{Event: s.last.Event, model: q.model, at: q.placeAfter(s.last.seq)}
+		r.Event = Event[M]{Event: s.last.Event, model: q.model, at: q.placeAfter(s.last)}
 	}
 	if s.gap != nil {
 		r.Incomplete = &IncompleteError{Name: q.name, Event: s.gap.Event}

@@ -18,17 +18,15 @@ const pageSize = 200
 // which comes with the zero Event.
 func (q *Query[M]) Events(ctx context.Context) iter.Seq2[Event[M], error] {
 	return func(yield func(Event[M], error) bool) {
-		err := q.each(ctx, q.limit, q.offset, func(e *sink.Event, seq int64) bool {
-			return yield(q.event(e, seq), nil)
-		})
+		err := q.each(ctx, q.limit, q.offset, func(e *found) bool { return yield(q.event(e), nil) })
 		if err != nil {
 			yield(Event[M]{}, err)
 		}
 	}
 }
 
-func (q *Query[M]) event(e *sink.Event, seq int64) Event[M] {
-	return Event[M]{Event: *e, model: q.model, at: q.placeAfter(seq)}
+func (q *Query[M]) event(e *found) Event[M] {
+	return Event[M]{Event: e.Event, model: q.model, at: q.placeAfter(e)}
 }
 
 // Changes runs the query and gives the changes of its events field by field: an
@@ -37,8 +35,8 @@ func (q *Query[M]) event(e *sink.Event, seq int64) Event[M] {
 func (q *Query[M]) Changes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		skip, left := q.offset, q.limit
-		err := q.each(ctx, 0, 0, func(e *sink.Event, _ int64) bool {
-			for _, c := range changes(e, q.model, q.fields) {
+		err := q.each(ctx, 0, 0, func(e *found) bool {
+			for _, c := range changes(&e.Event, q.model, q.fields) {
 				if skip > 0 {
 					skip--
 					continue
@@ -98,12 +96,11 @@ type found struct {
 	seq int64
 }
 
-// each calls fn with the events and their numbers until it returns false. 0 is
-// no limit.
-func (q *query) each(ctx context.Context, limit, offset int, fn func(*sink.Event, int64) bool) error {
+// each calls fn with the events until it returns false. 0 is no limit.
+func (q *query) each(ctx context.Context, limit, offset int, fn func(*found) bool) error {
 	return q.pages(ctx, limit, offset, func(page []found) (bool, error) {
 		for i := range page {
-			if !fn(&page[i].Event, page[i].seq) {
+			if !fn(&page[i]) {
 				return false, nil
 			}
 		}
@@ -138,7 +135,7 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 		if first {
 			sel = set(sel.Offset, offset)
 		}
-		if last != 0 {
+		if last.seq != 0 {
 			sel = q.beyond(sel, last)
 		}
 		if err := q.order(sel).Scan(ctx); err != nil {
@@ -154,7 +151,7 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 		if limit -= len(rows); len(rows) < n || limit == 0 {
 			return nil
 		}
-		last = rows[len(rows)-1].Seq
+		last = q.placeAfter(&page[len(page)-1])
 	}
 }
 
@@ -180,18 +177,4 @@ func (q *query) from(rows *[]eventrow.Row) *bun.SelectQuery {
 		return q.db.NewSelect().TableExpr("? AS e", q.events.Expr())
 	}
 	return q.db.NewSelect().Model(rows).ModelTableExpr("? AS e", q.events.Expr())
-}
-
-func (q *query) beyond(sel *bun.SelectQuery, seq int64) *bun.SelectQuery {
-	if q.newest {
-		return sel.Where("e.seq < ?", seq)
-	}
-	return sel.Where("e.seq > ?", seq)
-}
-
-func (q *query) order(sel *bun.SelectQuery) *bun.SelectQuery {
-	if q.newest {
-		return sel.OrderExpr("e.seq DESC")
-	}
-	return sel.OrderExpr("e.seq")
 }

@@ -53,17 +53,13 @@ func (q *Query[M]) Transactions(ctx context.Context) iter.Seq2[Transaction, erro
 // that it may come across again, and no others.
 func (q *query) transactions(ctx context.Context, yield func(Transaction, error) bool) error {
 	skip, left := q.offset, q.limit
-	open := map[string]int64{} // by ID, the number of the event where it ends
+	open := map[string]place{} // by ID, after the event where it ends
 	return q.pages(ctx, 0, 0, func(page []found) (bool, error) {
 		if len(page) == 0 {
 			return false, nil
 		}
-		maps.DeleteFunc(open, func(_ string, end int64) bool {
-			if q.newest {
-				return end > page[0].seq
-			}
-			return end < page[0].seq
-		})
+		begin := q.placeAfter(&page[0])
+		maps.DeleteFunc(open, func(_ string, end place) bool { return q.before(end, begin) })
 		var ids []string
 		for i := range page {
 			id := page[i].Tx
@@ -87,11 +83,11 @@ func (q *query) transactions(ctx context.Context, yield func(Transaction, error)
 			if !ok {
 				continue // deleted this very moment
 			}
-			end := t.Events[len(t.Events)-1]
-			if q.newest {
-				end = t.Events[0]
+			for _, e := range t.Events {
+				if end, ok := open[id]; !ok || q.before(end, e.at) {
+					open[id] = e.at
+				}
 			}
-			open[id] = end.at.seq
 			if skip > 0 {
 				skip--
 				continue
@@ -120,12 +116,13 @@ func (q *query) whole(ctx context.Context, ids []string) (map[string]Transaction
 	}
 	every := query{events: q.events, newest: q.newest}
 	whole := make(map[string]Transaction, len(ids))
-	for _, e := range events {
+	for i := range events {
+		e := &events[i]
 		t, ok := whole[e.Tx]
 		if !ok {
 			t = Transaction{ID: e.Tx, Time: e.Time, Actor: e.Actor, Reason: e.Reason, Meta: e.Meta}
 		}
-		t.Events = append(t.Events, Event[sink.Values]{Event: e.Event, at: every.placeAfter(e.seq)})
+		t.Events = append(t.Events, Event[sink.Values]{Event: e.Event, at: every.placeAfter(e)})
 		whole[e.Tx] = t
 	}
 	return whole, nil
