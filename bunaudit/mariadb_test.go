@@ -54,6 +54,26 @@ func TestStatementsThatOnlyMariaDBHas(t *testing.T) {
 	})
 }
 
+// Of two models on a table that is updated by a join, the statement's own
+// records it; without one of them nobody could say what is tracked.
+func TestJoinedUpdatesOfASharedTableOnMariaDB(t *testing.T) {
+	db := testdb.New(t, testdb.MariaDB)
+	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Animal)(nil), (*AnimalName)(nil), (*Stock)(nil)}}, (*Animal)(nil), (*Stock)(nil))
+	a.execute(t, "INSERT INTO animals VALUES (1, 'cat', 'Tom')")
+	a.execute(t, "INSERT INTO stock VALUES (1, 'Rex', 1)")
+	byModel := func(model any) func(context.Context, runner) error {
+		return func(ctx context.Context, db runner) error {
+			return exec(db.NewUpdate().Model(model).TableExpr("stock AS s").Set("?TableAlias.name = s.sku").Where("s.id = ?TableAlias.id").Exec(ctx))
+		}
+	}
+	tell(t, a, []told{
+		{"by neither", raw("UPDATE animals JOIN stock ON stock.id = animals.id SET animals.name = stock.sku"), nil, "several audited models share the table"},
+		{"by neither, in a list", raw("UPDATE animals, stock SET animals.name = stock.sku"), nil, "several audited models share the table"},
+		{"by the second", byModel((*AnimalName)(nil)), []string{`update animals {"id":1}: name "Tom" -> "Rex"`}, ""},
+	})
+	require.Equal(t, "AnimalName", a.events(t)[0].Model)
+}
+
 // A trigger has the last word on what a row becomes.
 func TestTriggersOnMariaDBAreSeenInWhatTheyLeave(t *testing.T) {
 	db := testdb.New(t, testdb.MariaDB)

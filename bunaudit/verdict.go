@@ -53,6 +53,8 @@ func (r *registry) judge(event *bun.QueryEvent) verdict {
 	return v
 }
 
+const sharedTable = "several audited models share the table, and the statement has none of them as its model"
+
 // judgeTarget judges a statement that writes to one table.
 func (r *registry) judgeTarget(v *verdict, target sqltext.Name, own *plan) {
 	plans := r.byName(target)
@@ -66,7 +68,7 @@ func (r *registry) judgeTarget(v *verdict, target sqltext.Name, own *plan) {
 	switch {
 	case v.err != nil:
 	case len(plans) > 1:
-		v.refuse("several audited models share the table, and the statement has none of them as its model")
+		v.refuse(sharedTable)
 	case r.dialect == nil:
 		v.refuse(fmt.Sprintf("the audit does not support the dialect %s yet", r.db.Dialect().Name()))
 	}
@@ -112,13 +114,25 @@ func (r *registry) judgeText(v *verdict, head sqltext.Head, text string, own *pl
 	case head.Several:
 		v.refuse("the text has several statements: run them one by one")
 	case r.lexical == sqltext.MySQL && head.Verb == sqltext.Update:
-		// By way of several tables: which of them it updates is seen once it is
-		// taken apart. If any, it is to be the first.
-		if plans := r.byName(head.Target); len(plans) == 1 {
-			v.plan, v.table = plans[0], plans[0].table
-		}
+		r.judgeJoined(v, head.Target, own)
 	default:
 		v.refuse("a common table expression or another part of the statement writes")
+	}
+}
+
+// judgeJoined judges an UPDATE by way of several tables: which of them it updates
+// is seen once it is taken apart. If any that is audited, it is to be the first.
+func (r *registry) judgeJoined(v *verdict, first sqltext.Name, own *plan) {
+	plans := r.byName(first)
+	if slices.Contains(plans, own) {
+		plans = []*plan{own}
+	}
+	switch {
+	case len(plans) > 1:
+		v.table = plans[0].table
+		v.refuse(sharedTable)
+	case len(plans) == 1:
+		v.plan, v.table = plans[0], plans[0].table
 	}
 }
 
