@@ -95,10 +95,10 @@ example-kafka: $(SERVER) ## Start a broker, run examples/kafka, which prints the
 	@$(SERVER) run -pg none -kafka -- go run ./examples/kafka
 
 kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the variables to export
-	@$(SERVER) up -state .services/kafka -pg none -kafka
+	@$(SERVER) up -state .build/kafka -pg none -kafka
 
 kafka-down: $(SERVER) ## Stop what kafka-up started
-	@$(SERVER) down -state .services/kafka
+	@$(SERVER) down -state .build/kafka
 
 # go.mod with the newest Bun. Made, not committed, so that it can't drift from go.mod.
 .build/newest.mod: go.mod go.sum Makefile

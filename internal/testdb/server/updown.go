@@ -15,7 +15,7 @@ import (
 
 // The state directory holds three files: lock, with the process id of the server command that holds its lock; env, with
 // the variables to export, once the servers are ready; and log. Who can take the lock knows that nothing is up, so that
-// a process id from before a crash is never taken for a running one.
+// a process id from before a crash is never taken for a running one. Down removes the directory, unless there is more in it.
 
 // up starts this command again as serve, in the background, and waits until the servers are ready.
 func up(flags []string, state string, signals <-chan os.Signal) error {
@@ -123,7 +123,10 @@ func down(state string) error {
 			if !signalled {
 				fmt.Fprintln(os.Stderr, "server: nothing is up")
 			}
-			return lock.Close()
+			return errors.Join(removeState(state), lock.Close())
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // Another down was faster.
 		}
 		if !errors.Is(err, errLocked) {
 			return err
@@ -147,6 +150,17 @@ func down(state string) error {
 	return fmt.Errorf("the servers have not stopped after a minute: see %s", filepath.Join(state, "log"))
 }
 
+// removeState removes what up and serve have written. The caller holds the lock.
+func removeState(state string) error {
+	for _, name := range []string{"env", "log", "lock"} {
+		if err := removeFile(filepath.Join(state, name)); err != nil {
+			return err
+		}
+	}
+	_ = os.Remove(state) // What is in it besides isn't ours.
+	return nil
+}
+
 var errLocked = errors.New("servers are up already: stop them by down")
 
 // takeLock takes the state directory's lock and writes our process id into it. It is given back by Close.
@@ -161,7 +175,17 @@ func takeLock(state string) (*os.File, error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	err = lock.Truncate(0)
+	// Who held it may have removed the file since we opened it: then it locks nothing.
+	ours, err := lock.Stat()
+	if err == nil {
+		var there os.FileInfo
+		if there, err = os.Stat(lock.Name()); errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
+			err = errLocked
+		}
+	}
+	if err == nil {
+		err = lock.Truncate(0)
+	}
 	if err == nil {
 		_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 	}
