@@ -23,7 +23,7 @@ LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
 
-.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-go bench-kafka fuzz soak examples example-kafka services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
+.PHONY: help test test-postgres test-postgres-all test-unit lint bench bench-growth bench-go bench-kafka fuzz soak examples example-kafka services-up services-down kafka-up kafka-down in-services in-postgres in-examples $(SERVER)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -65,6 +65,11 @@ bench: FOR = 5m
 bench: $(SERVER) ## What auditing costs on PostgreSQL beside triggers and handwork, in FOR=5m; ONLY= picks lines, INTO=docs/performance.md,README.md keeps the table
 	@go build -o .build/bench ./internal/bench
 	@$(SERVER) run $(BENCHED) -fsync -- .build/bench -for $(FOR) -only '$(ONLY)' -into '$(INTO)'
+
+bench-growth: EVENTS = 0 1000000
+bench-growth: $(SERVER) ## What a write and the common questions cost with EVENTS="0 1000000" in the table; KEEP=1 leaves them to the next run, INTO=docs/performance.md keeps the result
+	@go build -o .build/bench ./internal/bench
+	@$(SERVER) run $(BENCHED) -fsync -- .build/bench -growth '$(EVENTS)' $(if $(KEEP),-keep) -into '$(INTO)'
 
 bench-go: $(SERVER) ## The Go benchmarks that match BENCH=., on a server that syncs to disk
 	$(SERVER) run $(BENCHED) -fsync -- go test -run='^$$' -bench='$(BENCH)' -benchmem ./...

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -24,11 +25,17 @@ const serverEnv = "BUNAUDIT_TEST_POSTGRES"
 func main() {
 	budget := flag.Duration("for", 5*time.Minute, "how long the whole may take, as far as five samples of each line allow")
 	only := flag.String("only", "", "a regular expression: the lines to measure")
+	growth := flag.String("growth", "", "measure growth instead: numbers of events, separated by spaces")
+	keep := flag.Bool("keep", false, "with -growth: leave the filled tables, which the next run then finds")
 	into := flag.String("into", "", "documents, separated by commas, in which to replace the table")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *budget, *only, *into); err != nil {
+	work := func() error { return run(ctx, *budget, *only, *into) }
+	if *growth != "" {
+		work = func() error { return grow(ctx, *growth, *keep, *into) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

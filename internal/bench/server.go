@@ -16,6 +16,9 @@ import (
 // poolSize is enough for the workload with most clients.
 const poolSize = 16
 
+// timeout is enough for the statement that takes longest: an index on 50 million events.
+const timeout = time.Hour
+
 // open opens a pool on the contender's schema, with its hook where it has one.
 func (c *contender) open(dsn string, hooked bool) (*bun.DB, error) {
 	u, err := url.Parse(dsn)
@@ -25,7 +28,7 @@ func (c *contender) open(dsn string, hooked bool) (*bun.DB, error) {
 	q := u.Query()
 	q.Set("search_path", c.schema)
 	u.RawQuery = q.Encode()
-	pool := sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(u.String()), pgdriver.WithTimeout(2*time.Minute)))
+	pool := sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(u.String()), pgdriver.WithTimeout(timeout)))
 	pool.SetMaxOpenConns(poolSize)
 	pool.SetMaxIdleConns(poolSize)
 	db := bun.NewDB(pool, pgdialect.New())

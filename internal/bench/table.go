@@ -37,26 +37,40 @@ func (t *table) add(l *line, racers []*racer) string {
 	return fmt.Sprintf("%s: %s (plain takes %s)", r.name, strings.Join(parts, ", "), short(r.plain))
 }
 
-// replaceIn puts the table between the lines <!-- bench --> and <!-- /bench -->
-// of a document; after <!-- bench REGEXP --> only the lines that match.
+// replaceIn puts the table in its place in a document: after <!-- bench REGEXP -->
+// only the lines that match.
 func (t *table) replaceIn(name string) error {
-	text, err := os.ReadFile(name)
+	return replaceIn(name, "bench", func(only string) (string, error) {
+		match, err := regexp.Compile(only)
+		if err != nil {
+			return "", err
+		}
+		return t.markdown(match), nil
+	})
+}
+
+// replaceIn puts a text between the lines <!-- mark … --> and <!-- /mark --> of
+// a document. text is given what stands for the dots.
+func replaceIn(name, mark string, text func(args string) (string, error)) error {
+	old, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	place := regexp.MustCompile(`(?s)<!-- bench(.*?) -->\n.*?<!-- /bench -->`)
-	found := place.FindSubmatchIndex(text)
+	place := regexp.MustCompile(`(?s)<!-- ` + mark + `( [^\n]*?)? -->\n.*?<!-- /` + mark + ` -->`)
+	found := place.FindSubmatchIndex(old)
 	if found == nil {
-		return fmt.Errorf("%s has no <!-- bench --> for the table", name)
+		return fmt.Errorf("%s has no <!-- %s --> for the table", name, mark)
 	}
-	only := string(text[found[2]:found[3]])
-	match, err := regexp.Compile(strings.TrimSpace(only))
+	args := ""
+	if found[2] >= 0 {
+		args = string(old[found[2]:found[3]])
+	}
+	inside, err := text(strings.TrimSpace(args))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	inside := fmt.Sprintf("<!-- bench%s -->\n%s<!-- /bench -->", only, t.markdown(match))
-	text = slices.Concat(text[:found[0]], []byte(inside), text[found[1]:])
-	return os.WriteFile(name, text, 0o644) //nolint:gosec // A document that everybody may read.
+	inside = fmt.Sprintf("<!-- %s%s -->\n%s<!-- /%s -->", mark, args, inside, mark)
+	return os.WriteFile(name, slices.Concat(old[:found[0]], []byte(inside), old[found[1]:]), 0o644) //nolint:gosec // A document that everybody may read.
 }
 
 // markdown returns the lines that match as a table of Markdown.
