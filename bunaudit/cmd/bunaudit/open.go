@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -13,18 +15,23 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/driver/pgdriver"
 	"github.com/uptrace/bun/driver/sqliteshim"
+
+	"github.com/sqlaudit/bun/bunaudit/cmd/bunaudit/cli"
 )
 
-// open opens the database of that name, without connecting to it. Its errors
-// don't have the name in them, so they leave out what the parsers say.
-func open(name string) (*bun.DB, error) {
+// databases are the names that open takes.
+const databases = "postgres://…, mysql://user:password@tcp(host)/name or sqlite:file"
+
+// open opens the database of that name. Its errors don't have the name in them, so
+// they leave out what the parsers say.
+func open(ctx context.Context, name string) (*bun.DB, error) {
 	switch scheme, rest, _ := strings.Cut(name, ":"); {
 	case name == "":
-		return nil, usage("which database? say --db, or set BUNAUDIT_DB")
+		return nil, cli.Usage("which database? say --db, or set BUNAUDIT_DB: %s", databases)
 	case scheme == "postgres" || scheme == "postgresql":
 		return openPostgres(name)
 	case scheme == "mysql" || scheme == "mariadb":
-		return openMySQL(strings.TrimPrefix(rest, "//"))
+		return openMySQL(ctx, strings.TrimPrefix(rest, "//"))
 	case scheme == "sqlite":
 		return openSQLite(strings.TrimPrefix(rest, "//"))
 	case scheme == "file": // as SQLite has it: a URL
@@ -34,7 +41,7 @@ func open(name string) (*bun.DB, error) {
 		}
 		return openSQLite(file + "?" + options)
 	case strings.Contains(name, ")/"): // as go-sql-driver/mysql has it, without a scheme
-		return openMySQL(name)
+		return openMySQL(ctx, name)
 	default:
 		return openSQLite(name)
 	}
@@ -42,31 +49,31 @@ func open(name string) (*bun.DB, error) {
 
 func openPostgres(name string) (db *bun.DB, err error) {
 	if u, err := url.Parse(name); err != nil || u.Host == "" {
-		return nil, usage("the URL of the PostgreSQL database can't be read")
+		return nil, cli.Usage("the URL of the PostgreSQL database can't be read")
 	}
 	// pgdriver panics where an option is wrong.
 	defer func() {
 		if recover() != nil {
-			err = usage("the URL of the PostgreSQL database can't be read")
+			err = cli.Usage("the URL of the PostgreSQL database can't be read")
 		}
 	}()
 	return bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(name))), pgdialect.New()), nil
 }
 
-func openMySQL(name string) (*bun.DB, error) {
+func openMySQL(ctx context.Context, name string) (*bun.DB, error) {
 	cfg, err := mysql.ParseDSN(name)
 	if err != nil {
-		return nil, usage("the name of the MariaDB or MySQL database can't be read: it has the form mysql://user:password@tcp(host:3306)/database")
+		return nil, cli.Usage("the name of the MariaDB database can't be read: it has the form mysql://user:password@tcp(host:3306)/database")
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, usage("the name of the MariaDB or MySQL database has an option that can't be")
+		return nil, cli.Usage("the name of the MariaDB database has an option that can't be")
 	}
 	// Bun asks the server for its version at once, and panics without one.
 	pool := sql.OpenDB(connector)
-	if err := pool.Ping(); err != nil {
+	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close()
-		return nil, err
+		return nil, fmt.Errorf("the database can't be used: %w", err)
 	}
 	return bun.NewDB(pool, mysqldialect.New()), nil
 }
@@ -75,7 +82,7 @@ func openSQLite(name string) (*bun.DB, error) {
 	// SQLite would make an empty database of a name with a slip in it.
 	file, options, _ := strings.Cut(name, "?")
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
-		return nil, usage("there is no such SQLite file, and no other kind of database has a name like this")
+		return nil, cli.Usage("there is no such SQLite file, and no other kind of database has a name like this")
 	}
 	if options == "" { // sqliteshim is one of two drivers, which know one of these each
 		options = "_busy_timeout=10000&_pragma=busy_timeout(10000)"

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/uptrace/bun"
 
@@ -42,7 +43,7 @@ func (c *command) parse(f *filter, args []string) (func(*bun.DB) *query, error) 
 		return nil, err
 	}
 	if key != nil && len(args) == 0 {
-		return nil, usage("--key needs the name of a table")
+		return nil, Usage("--key needs the name of a table")
 	}
 	since, err := c.parseTime("--since", f.since)
 	if err != nil {
@@ -56,7 +57,12 @@ func (c *command) parse(f *filter, args []string) (func(*bun.DB) *query, error) 
 	for i, op := range f.ops {
 		ops[i] = sink.Op(op)
 		if !slices.Contains(operations(), ops[i]) {
-			return nil, usage("--op: there is no operation of that name")
+			return nil, Usage("--op: there is no operation of that name")
+		}
+	}
+	for _, tx := range f.txs {
+		if _, err := uuid.Parse(tx); err != nil || len(tx) != 36 {
+			return nil, Usage("--tx: the ID of a transaction is a UUID, as history --json prints it")
 		}
 	}
 	return func(db *bun.DB) *query {
@@ -96,14 +102,14 @@ func parseKey(flags []string) (sink.Values, error) {
 	key := make(sink.Values)
 	if len(flags) == 1 && strings.HasPrefix(flags[0], "{") {
 		if err := json.Unmarshal([]byte(flags[0]), &key); err != nil || len(key) == 0 {
-			return nil, usage(`--key: not an object of JSON such as {"id": 2}`)
+			return nil, Usage(`--key: not an object of JSON such as {"id": 2}`)
 		}
 		return key, nil
 	}
 	for _, flag := range flags {
 		column, v, ok := strings.Cut(flag, "=")
 		if _, again := key[column]; !ok || column == "" || again {
-			return nil, usage(`--key: each one has the form column=value, for another column`)
+			return nil, Usage(`--key: each one has the form column=value, for another column`)
 		}
 		raw := json.RawMessage(v)
 		if !json.Valid(raw) {
@@ -135,7 +141,7 @@ func (c *command) parseTime(flag, s string) (time.Time, error) {
 	if age, err := time.ParseDuration(s); err == nil && age >= 0 {
 		return c.now.Add(-age), nil
 	}
-	return time.Time{}, usage("%s: not a time: write %s", flag, timeForms)
+	return time.Time{}, Usage("%s: not a time: write %s", flag, timeForms)
 }
 
 // empty reports whether no flag was given.

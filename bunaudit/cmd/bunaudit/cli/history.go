@@ -1,9 +1,9 @@
-package main
+package cli
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +20,7 @@ func (c *command) history() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "history [table]",
 		Short:   "Print what was changed, when and by whom, the newest first",
-		Example: "  bunaudit history customers --key id=2 --since 30d\n  bunaudit history --by 42 --json",
+		Example: c.example("history customers --key id=2 --since 30d", "history --by 42 --json"),
 		Args:    wrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			build, err := c.parse(&f, args)
@@ -28,18 +28,19 @@ func (c *command) history() *cobra.Command {
 				return err
 			}
 			if limit < 0 {
-				return usage("--limit: it is negative")
+				return Usage("--limit: it is negative")
 			}
-			return c.with(func(db *bun.DB) error {
+			return c.with(cmd.Context(), func(db *bun.DB) error {
 				q := build(db).Limit(limit)
 				if !oldest {
 					q.NewestFirst()
 				}
 				if c.json {
-					_, err := q.WriteJSONLines(cmd.Context(), c.out)
-					return err
+					n, err := q.WriteJSONLines(cmd.Context(), c.out)
+					return c.hinted(cmd.Context(), db, args, n, err)
 				}
-				return c.printHistory(cmd, q, f.fields)
+				n, err := c.printHistory(cmd.Context(), q, f.fields)
+				return c.hinted(cmd.Context(), db, args, n, err)
 			})
 		},
 	}
@@ -49,15 +50,13 @@ func (c *command) history() *cobra.Command {
 	return cmd
 }
 
-// printHistory prints a line for each changed field. An event that has none,
-// such as a truncation, is a line too.
-func (c *command) printHistory(cmd *cobra.Command, q *query, fields []string) error {
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "TIME\tOP\tTABLE\tKEY\tFIELD\tOLD\tNEW\tACTOR\tREASON") // Flush has the error
-	for e, err := range q.Events(cmd.Context()) {
+// printHistory prints a line for each changed field, and returns how many. An event
+// that has none, such as a truncation, is a line too.
+func (c *command) printHistory(ctx context.Context, q *query, fields []string) (int, error) {
+	g := newGrid(c.out, "TIME", "OP", "TABLE", "KEY", "FIELD", "OLD", "NEW", "ACTOR", "REASON")
+	for e, err := range q.Events(ctx) {
 		if err != nil {
-			_ = w.Flush()
-			return err
+			return g.rows, errors.Join(err, g.flush())
 		}
 		changes := e.Fields()
 		if fields != nil {
@@ -67,11 +66,14 @@ func (c *command) printHistory(cmd *cobra.Command, q *query, fields []string) er
 			changes = []retrieval.Change{{}}
 		}
 		for _, ch := range changes {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.UTC().Format(time.RFC3339), e.Op, cell(e.Table), cell(text(e.Key)),
-				cell(ch.Field), cell(masked(ch.OldJSON, ch.Mask)), cell(masked(ch.NewJSON, ch.Mask)), cell(actor(e.Actor)), cell(e.Reason))
+			err := g.row(e.Time.UTC().Format(time.RFC3339), string(e.Op), e.Table, text(e.Key), ch.Field,
+				masked(ch.OldJSON, ch.Mask), masked(ch.NewJSON, ch.Mask), actor(e.Actor), e.Reason)
+			if err != nil {
+				return g.rows, err
+			}
 		}
 	}
-	return w.Flush()
+	return g.rows, g.end()
 }
 
 // masked returns a value, or why it isn't there.

@@ -1,7 +1,8 @@
-package main
+package cli
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -10,8 +11,10 @@ import (
 )
 
 // line prints a line of JSON.
-func (c *command) line(v any) error {
-	enc := json.NewEncoder(c.out)
+func (c *command) line(v any) error { return writeLine(c.out, v) }
+
+func writeLine(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"github.com/spf13/cobra"
@@ -13,7 +13,7 @@ func (c *command) export() *cobra.Command {
 		Short: "Write history as JSON Lines or CSV, the oldest first",
 		Long: `Write history to the standard output, the oldest first: as JSON Lines, an event a line, or as CSV, a changed field a line.
 In CSV an event without changes of fields, such as a truncation, is no line.`,
-		Example: "  bunaudit export --since 2026-01-01 --until 2026-02-01 > january.jsonl\n  bunaudit export customers --key id=2 --format csv",
+		Example: c.example("export --since 2026-01-01 --until 2026-02-01 > january.jsonl", "export customers --key id=2 --format csv"),
 		Args:    wrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			build, err := c.parse(&f, args)
@@ -23,15 +23,17 @@ In CSV an event without changes of fields, such as a truncation, is no line.`,
 			write := (*query).WriteJSONLines
 			switch {
 			case format == "csv" && c.json:
-				return usage("--format csv and --json: which one?")
+				return Usage("--format csv and --json: which one?")
 			case format == "csv":
 				write = (*query).WriteCSV
 			case format != "jsonl":
-				return usage("--format: it is jsonl or csv")
+				return Usage("--format: it is jsonl or csv")
 			}
-			return c.with(func(db *bun.DB) error {
-				_, err := write(build(db), cmd.Context(), c.out)
-				return err
+			return c.with(cmd.Context(), func(db *bun.DB) error {
+				out, done := c.output()
+				n, err := write(build(db), cmd.Context(), out)
+				done()
+				return c.hinted(cmd.Context(), db, args, n, err)
 			})
 		},
 	}

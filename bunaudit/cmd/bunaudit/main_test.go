@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sqlaudit/bun/bunaudit/cmd/bunaudit/cli"
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/sink"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
@@ -22,14 +23,14 @@ type result struct {
 	out, err string
 }
 
-func bunaudit(t *testing.T, db string, args ...string) result {
+func ask(t *testing.T, db string, args ...string) result {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	code := run(t.Context(), args, db, &out, &stderr)
+	code := cli.Run(t.Context(), config(), args, db, &out, &stderr)
 	return result{code, out.String(), stderr.String()}
 }
 
-func uuid(i int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", i) }
+func eventID(i int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", i) }
 
 // trail stores the history of two customers, a minute between the events, and
 // a truncation of another table.
@@ -47,7 +48,7 @@ func trail(t *testing.T, db *testdb.DB) {
 	}
 	for i := range events {
 		e := &events[i]
-		e.ID, e.Tx, e.Time = uuid(i), uuid(100+i), time.Date(2026, 1, 2, 3, i, 0, 0, time.UTC)
+		e.ID, e.Tx, e.Time = eventID(i), eventID(100+i), time.Date(2026, 1, 2, 3, i, 0, 0, time.UTC)
 		if e.Table == "" {
 			e.Table, e.Model = "customers", "Customer"
 		}
@@ -62,14 +63,21 @@ func trail(t *testing.T, db *testdb.DB) {
 
 func TestCommands(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		missing := bunaudit(t, db.DSN, "check")
-		assert.Equal(t, exitFailed, missing.code)
+		missing := ask(t, db.DSN, "check")
+		assert.Equal(t, 1, missing.code)
 		assert.Contains(t, missing.err, "the table is missing")
+		for _, args := range []string{"history", "as-of c --at 1d", "prune c --until 1d", "export"} {
+			r := ask(t, db.DSN, strings.Fields(args)...)
+			assert.Equal(t, 1, r.code)
+			assert.Contains(t, r.err, "the table is missing or of another version (audit_events)")
+			assert.Empty(t, r.out)
+		}
+
 		trail(t, db)
-		assert.Equal(t, result{out: "fine: the table of events is there\n"}, bunaudit(t, db.DSN, "check"))
+		assert.Equal(t, result{out: "fine: the table of events is there\n"}, ask(t, db.DSN, "check"))
 
 		t.Run("a row's history is a table for people", func(t *testing.T) {
-			r := bunaudit(t, db.DSN, "history", "customers", "--key", "id=2")
+			r := ask(t, db.DSN, "history", "customers", "--key", "id=2")
 			assert.Equal(t, strings.Join([]string{
 				`TIME                  OP      TABLE      KEY       FIELD  OLD    NEW     ACTOR           REASON`,
 				`2026-01-02T03:02:00Z  update  customers  {"id":2}  name   "Ann"  "Anna"  user 42 (Jane)  a\x1b[31m\twish`,
@@ -77,7 +85,22 @@ func TestCommands(t *testing.T) {
 			assert.Zero(t, r.code, r.err)
 		})
 		t.Run("an event without fields is a line too", func(t *testing.T) {
-			assert.Contains(t, bunaudit(t, db.DSN, "history", "seats").out, "truncate  seats")
+			assert.Contains(t, ask(t, db.DSN, "history", "seats").out, "truncate  seats")
+		})
+		t.Run("a table that nobody knows is named, and those that there are", func(t *testing.T) {
+			said := "bunaudit: no event is of a table custmers"
+			if db.Backend != testdb.MariaDB {
+				said += ", but of customers, seats"
+			}
+			for _, args := range []string{"history custmers", "export custmers", "prune custmers --until 1d", "as-of custmers --at 1d"} {
+				r := ask(t, db.DSN, strings.Fields(args)...)
+				assert.Equal(t, said+"\n", r.err, args)
+				assert.Zero(t, r.code, args)
+			}
+			assert.Empty(t, ask(t, db.DSN, "history", "customers", "--until", "2020-01-01").err)
+			r := ask(t, db.DSN, "as-of", "custmers", "--at", "1d", "--key", "id=1")
+			assert.Equal(t, 1, r.code)
+			assert.Equal(t, said+"\nbunaudit: history knows of no such row at that time\n", r.err)
 		})
 		t.Run("filters narrow down", func(t *testing.T) {
 			for want, args := range map[string]string{
@@ -86,48 +109,48 @@ func TestCommands(t *testing.T) {
 				"0 1":       "customers --op insert",
 				"2":         "customers --op update --key id=2 --field name",
 				"1 2":       "--since 2026-01-02T03:01:00Z --until 2026-01-02T03:03:00Z",
-				"3":         "--tx " + uuid(103),
+				"3":         "--tx " + eventID(103),
 				"0 1 2 3":   "customers --since 2026-01-02 --until 2026-01-03",
 				"4":         "seats --until 1m",
 				"0 1 2 3 4": "--limit 0",
 			} {
-				r := bunaudit(t, db.DSN, append([]string{"history", "--json", "--oldest-first"}, strings.Fields(args)...)...)
+				r := ask(t, db.DSN, append([]string{"history", "--json", "--oldest-first"}, strings.Fields(args)...)...)
 				assert.Equal(t, want, strings.Join(ids(t, r.out), " "), args)
 				assert.Zero(t, r.code, r.err)
 			}
-			assert.Equal(t, []string{"4", "3"}, ids(t, bunaudit(t, db.DSN, "history", "--json", "--limit", "2").out))
+			assert.Equal(t, []string{"4", "3"}, ids(t, ask(t, db.DSN, "history", "--json", "--limit", "2").out))
 		})
 		t.Run("a row as it was", func(t *testing.T) {
 			at := []string{"as-of", "customers", "--at", "2026-01-02T03:01:30Z"}
-			r := bunaudit(t, db.DSN, append(at, "--key", `{"id":2}`)...)
+			r := ask(t, db.DSN, append(at, "--key", `{"id":2}`)...)
 			assert.Equal(t, result{out: "KEY       COLUMN  VALUE\n{\"id\":2}  name    \"Ann\"\n"}, r)
-			r = bunaudit(t, db.DSN, append(at, "--json")...)
-			assert.Equal(t, exitFailed, r.code, "customer 3 was there, but nobody knows how")
+			r = ask(t, db.DSN, append(at, "--json")...)
+			assert.Equal(t, 1, r.code, "customer 3 was there, but nobody knows how")
 			assert.Contains(t, r.out, `{"key":{"id":1},"values":{"name":"Bob"},"masked":{"email":"redact"}}`+"\n")
 			assert.Contains(t, r.out, `{"key":{"id":2},"values":{"name":"Ann"}}`+"\n")
 			assert.Contains(t, r.out, `{"key":{"id":3},"values":{},"incomplete":`)
-			assert.Contains(t, bunaudit(t, db.DSN, at...).out, `{"id":3}          (incomplete)`)
-			r = bunaudit(t, db.DSN, append(at, "--key", "id=9")...)
-			assert.Equal(t, exitFailed, r.code)
+			assert.Contains(t, ask(t, db.DSN, at...).out, `{"id":3}          (incomplete)`)
+			r = ask(t, db.DSN, append(at, "--key", "id=9")...)
+			assert.Equal(t, 1, r.code)
 			assert.Contains(t, r.err, "no such row")
-			r = bunaudit(t, db.DSN, "as-of", "customers", "--at", "2026-01-03", "--key", "id=3", "--json")
-			assert.Equal(t, exitFailed, r.code, "what is known is printed, and that it isn't all")
+			r = ask(t, db.DSN, "as-of", "customers", "--at", "2026-01-03", "--key", "id=3", "--json")
+			assert.Equal(t, 1, r.code, "what is known is printed, and that it isn't all")
 			assert.Contains(t, r.out, `{"key":{"id":3},"values":{"name":"D"},"incomplete":`)
 		})
 		t.Run("exports", func(t *testing.T) {
-			assert.Equal(t, []string{"1", "2"}, ids(t, bunaudit(t, db.DSN, "export", "customers", "--key", "id=2").out))
-			csv := bunaudit(t, db.DSN, "export", "--by", "42", "--op", "update", "--format", "csv")
+			assert.Equal(t, []string{"1", "2"}, ids(t, ask(t, db.DSN, "export", "customers", "--key", "id=2").out))
+			csv := ask(t, db.DSN, "export", "--by", "42", "--op", "update", "--format", "csv")
 			assert.Zero(t, csv.code, csv.err)
 			assert.Equal(t, 2, strings.Count(csv.out, "\n"))
 			assert.Contains(t, csv.out, `2026-01-02T03:02:00Z,update,customers,"{""id"":2}",name,"""Ann""","""Anna""",`)
 		})
 		t.Run("prunes when it is told twice", func(t *testing.T) {
 			old := []string{"prune", "customers", "--until", "2026-01-02T03:02:00Z"}
-			assert.Equal(t, result{out: "2 events would be deleted: say --yes to delete them\n"}, bunaudit(t, db.DSN, old...))
-			assert.Len(t, ids(t, bunaudit(t, db.DSN, "export").out), 5)
-			assert.Equal(t, result{out: `{"events":2,"dry_run":false}` + "\n"}, bunaudit(t, db.DSN, append(old, "--yes", "--batch", "1", "--json")...))
-			assert.Equal(t, result{out: "2 events deleted\n"}, bunaudit(t, db.DSN, "prune", "--keep", "1", "--yes"))
-			assert.Equal(t, []string{"4"}, ids(t, bunaudit(t, db.DSN, "export").out))
+			assert.Equal(t, result{out: "2 events would be deleted: say --yes to delete them\n"}, ask(t, db.DSN, old...))
+			assert.Len(t, ids(t, ask(t, db.DSN, "export").out), 5)
+			assert.Equal(t, result{out: `{"events":2,"dry_run":false}` + "\n"}, ask(t, db.DSN, append(old, "--yes", "--batch", "1", "--json")...))
+			assert.Equal(t, result{out: "2 events deleted\n"}, ask(t, db.DSN, "prune", "--keep", "1", "--yes"))
+			assert.Equal(t, []string{"4"}, ids(t, ask(t, db.DSN, "export").out))
 		})
 	})
 }
@@ -151,15 +174,18 @@ func TestMistakesAreFoundBeforeAnythingIsDone(t *testing.T) {
 		"no-such-command", "history --no-such-flag", "history a b", "history --key id=1", "history c --key id", "history c --key {}",
 		"history c --key id=1 --key id=2", "history --since yesterday", "history --until -3h", "history --op upsert", "history --limit -1",
 		"as-of", "as-of c", "as-of c --at x", "prune c", "prune c --keep -1", "prune --yes", "export --format xml", "export --json --format csv",
-		"check --db", "check --db /no/such/file",
+		"check --db", "check --db /no/such/file", "history --tx 17", "history --events=", "check --schema " + strings.Repeat("x", 64),
+		"verify", "verify --key id=1", "baseline c", "baseline c --yes", "baseline c --yes --batch -1", "revert c", "revert c --reason r",
+		"revert c --key id=1 --reason r", "revert c --tx " + eventID(1) + " --reason r", "revert --tx " + eventID(1), "partitions c", "partitions --add -1",
+		"partitions --yes", "partitions --drop", "partitions --detach-before soon",
 	} {
-		r := bunaudit(t, db.DSN, strings.Fields(args)...)
-		assert.Equal(t, exitUsage, r.code, args)
+		r := ask(t, db.DSN, strings.Fields(args)...)
+		assert.Equal(t, 2, r.code, args)
 		assert.NotEmpty(t, r.err, args)
 		assert.Empty(t, r.out, args)
 	}
-	assert.Equal(t, exitUsage, bunaudit(t, "", "check").code)
-	assert.Len(t, ids(t, bunaudit(t, db.DSN, "export").out), 5)
+	assert.Equal(t, 2, ask(t, "", "check").code)
+	assert.Len(t, ids(t, ask(t, db.DSN, "export").out), 5)
 }
 
 func TestTheDatabaseIsNeverPrinted(t *testing.T) {
@@ -169,23 +195,33 @@ func TestTheDatabaseIsNeverPrinted(t *testing.T) {
 		"me:hunter2@tcp(h/shop", "me:hunter2@tcp(127.0.0.1:1)/shop?tls=hunter2", "sqlite:hunter2", "hunter2", "file:hunter2?mode=ro",
 	} {
 		for _, args := range [][]string{{"check"}, {"--help"}, {"check", "--help"}, {"check", "x"}, {"check", "--db", db}} {
-			r := bunaudit(t, db, args...)
+			r := ask(t, db, args...)
 			assert.NotContains(t, r.out+r.err, "hunter2", "%s %s", db, args)
 			if len(args) != 2 || args[1] == db {
-				assert.Equal(t, args[0] != "--help", r.code != exitFine, "%s %s", db, args)
+				assert.Equal(t, args[0] != "--help", r.code != 0, "%s %s", db, args)
 			}
 		}
 	}
 }
 
-func TestAges(t *testing.T) {
-	c := &command{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	for text, want := range map[string]string{
-		"30d": "2026-01-30T12:00:00Z", "90m": "2026-03-01T10:30:00Z", "2026-01-02": "2026-01-02T00:00:00Z",
-		"2026-01-02T03:04:05+02:00": "2026-01-02T01:04:05Z",
-	} {
-		got, err := c.parseTime("--at", text)
-		require.NoError(t, err)
-		assert.Equal(t, want, got.UTC().Format(time.RFC3339), text)
-	}
+func TestPartitions(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		s := sqlsink.New(sqlsink.Monthly())
+		require.NoError(t, s.CreateTable(t.Context(), db))
+		r := ask(t, db.DSN, "partitions")
+		if db.Backend != testdb.Postgres {
+			assert.Equal(t, 1, r.code)
+			assert.Contains(t, r.err, "that is for PostgreSQL")
+			return
+		}
+		assert.Equal(t, 6, strings.Count(r.out, "\n"), r.out)
+		r = ask(t, db.DSN, "partitions", "--add", "5")
+		assert.Equal(t, 2, strings.Count(r.out, "added"), r.out)
+		r = ask(t, db.DSN, "partitions", "--detach-before", "2999-01-01")
+		assert.Equal(t, 6, strings.Count(r.out, "to be detached"), r.out)
+		r = ask(t, db.DSN, "partitions", "--detach-before", "2999-01-01", "--drop", "--yes", "--json")
+		assert.Zero(t, r.code, r.err)
+		assert.Equal(t, 6, strings.Count(r.out, `"state":"dropped"`), r.out)
+		assert.Equal(t, 2, strings.Count(ask(t, db.DSN, "partitions").out, "\n"), "one is left, for everything")
+	})
 }

@@ -1,8 +1,7 @@
-package main
+package cli
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/uptrace/bun"
@@ -25,7 +24,7 @@ func (c *command) prune() *cobra.Command {
 		Short: "Count the events that are too old or too many, and with --yes delete them",
 		Long: `Count the events that are too old or too many, and with --yes delete them, for good and in batches.
 Interrupted, it can be run again. Rows whose first events are gone have an incomplete history.`,
-		Example: "  bunaudit prune sessions --until 180d\n  bunaudit prune sessions --keep 1000000 --yes",
+		Example: c.example("prune sessions --until 180d", "prune sessions --keep 1000000 --yes"),
 		Args:    wrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			build, err := c.parse(&f, args)
@@ -33,20 +32,27 @@ Interrupted, it can be run again. Rows whose first events are gone have an incom
 			case err != nil:
 				return err
 			case opts.Keep < 0 || opts.BatchSize < 0:
-				return usage("--keep and --batch can't be negative")
+				return Usage("--keep and --batch can't be negative")
 			case opts.Keep == 0 && f.empty():
-				return usage("that would be the whole history: say --until, --keep or another condition")
+				return Usage("that would be the whole history: say --until, --keep or another condition")
 			}
-			return c.with(func(db *bun.DB) error {
-				count := opts
-				count.DryRun = true
-				total, err := build(db).Prune(cmd.Context(), count)
-				if err != nil || !yes {
-					return c.printPruned(pruned{total, true}, err)
+			return c.with(cmd.Context(), func(db *bun.DB) error {
+				total := int64(unknown)
+				if !yes || c.watched() {
+					count := opts
+					count.DryRun = true
+					total, err = build(db).Prune(cmd.Context(), count)
 				}
-				opts.Progress = c.progress(total)
+				if err != nil || !yes {
+					err = c.printPruned(pruned{total, true}, err)
+					return c.hinted(cmd.Context(), db, args, int(total), err)
+				}
+				bar := c.bar(total, "events deleted", "events")
+				opts.Progress = bar.set
 				n, err := build(db).Prune(cmd.Context(), opts)
-				return c.printPruned(pruned{n, false}, err)
+				bar.clear()
+				err = c.printPruned(pruned{n, false}, err)
+				return c.hinted(cmd.Context(), db, args, int(n), err)
 			})
 		},
 	}
@@ -75,22 +81,4 @@ func (c *command) printPruned(p pruned, err error) error {
 		err = printErr
 	}
 	return err
-}
-
-// progress shows people how far a long work is. Nothing is shown to programs.
-func (c *command) progress(total int64) func(retrieval.Progress) {
-	file, ok := c.err.(*os.File)
-	if !ok {
-		return nil
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	return func(p retrieval.Progress) {
-		end := "\r"
-		if p.Rows >= total {
-			end = "\n"
-		}
-		_, _ = fmt.Fprintf(file, "%d of %d events%s", p.Rows, total, end)
-	}
 }

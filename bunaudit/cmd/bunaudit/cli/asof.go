@@ -1,15 +1,13 @@
-package main
+package cli
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +32,7 @@ func (c *command) asOf() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "as-of table",
 		Short:   "Print a row, or a whole table, as it was at some time",
-		Example: "  bunaudit as-of customers --key id=2 --at 7d",
+		Example: c.example("as-of customers --key id=2 --at 7d", "as-of customers --at 2026-01-02 --json > customers.jsonl"),
 		Args:    wrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			build, err := c.parse(&filter{key: key}, args)
@@ -46,14 +44,17 @@ func (c *command) asOf() *cobra.Command {
 				return err
 			}
 			if t.IsZero() {
-				return usage("when? say --at: %s", timeForms)
+				return Usage("when? say --at: %s", timeForms)
 			}
-			return c.with(func(db *bun.DB) error {
-				q := build(db)
-				if key == nil {
-					return c.printRows(q.RowsAsOf(cmd.Context(), t))
+			return c.with(cmd.Context(), func(db *bun.DB) error {
+				rows := build(db).RowsAsOf(cmd.Context(), t)
+				if key != nil {
+					rows = one(cmd.Context(), build(db), t)
 				}
-				return c.printRows(one(cmd.Context(), q, t))
+				out, done := c.output()
+				n, err := c.printRows(out, rows)
+				done()
+				return c.hinted(cmd.Context(), db, args, n, err)
 			})
 		},
 	}
@@ -67,57 +68,66 @@ func one(ctx context.Context, q *query, t time.Time) iter.Seq2[retrieval.Row[sin
 	return func(yield func(retrieval.Row[sink.Values], error) bool) { yield(q.RowAsOf(ctx, t)) }
 }
 
-// printRows prints the rows, also the incomplete ones, which make it fail in
-// the end.
-func (c *command) printRows(rows iter.Seq2[retrieval.Row[sink.Values], error]) error {
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	if !c.json {
-		_, _ = fmt.Fprintln(w, "KEY\tCOLUMN\tVALUE") // Flush has the error
-	}
+// errNoRow means that history has no row of that key.
+var errNoRow = errors.New("history knows of no such row at that time")
+
+// printRows prints the rows, also the incomplete ones, which make it fail in the
+// end, and returns how many.
+func (c *command) printRows(out io.Writer, rows iter.Seq2[retrieval.Row[sink.Values], error]) (int, error) {
+	g := newGrid(out, "KEY", "COLUMN", "VALUE")
 	var first error
 	n := 0
 	for r, err := range rows {
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return errors.New("history knows of no such row at that time")
+			return n, errNoRow
 		case err != nil && !errors.Is(err, retrieval.ErrIncomplete):
-			return errors.Join(err, w.Flush())
+			return n, errors.Join(err, g.flush())
 		case err != nil && first == nil:
 			first = err
 		}
-		if n++; n%1000 == 0 {
-			_ = w.Flush() // aligning needs memory
+		n++
+		if c.json {
+			err = writeLine(out, rowJSON(r, err))
+		} else {
+			err = printRow(g, r, err)
 		}
-		if err := c.printRow(w, r, err); err != nil {
-			return err
+		if err != nil {
+			return n, err
 		}
 	}
-	return errors.Join(first, w.Flush())
+	if c.json {
+		return n, first
+	}
+	return n, errors.Join(first, g.end())
 }
 
-func (c *command) printRow(w io.Writer, r retrieval.Row[sink.Values], incomplete error) error {
-	if c.json {
-		out := row{Key: r.Key, Values: r.Values, Masked: r.Masked, SoftDeleted: r.SoftDeleted}
-		if incomplete != nil {
-			out.Incomplete = incomplete.Error()
-		}
-		return c.line(out)
+func rowJSON(r retrieval.Row[sink.Values], incomplete error) row {
+	out := row{Key: r.Key, Values: r.Values, Masked: r.Masked, SoftDeleted: r.SoftDeleted}
+	if incomplete != nil {
+		out.Incomplete = incomplete.Error()
 	}
-	key := cell(text(r.Key))
+	return out
+}
+
+func printRow(g *grid, r retrieval.Row[sink.Values], incomplete error) error {
+	key := text(r.Key)
+	var err error
+	line := func(column, value string) { err = errors.Join(err, g.row(key, column, value)) }
 	for _, column := range slices.Sorted(maps.Keys(r.Values)) {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", key, cell(column), cell(string(r.Values[column])))
+		line(column, string(r.Values[column]))
 	}
 	for _, column := range slices.Sorted(maps.Keys(r.Masked)) {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t[%s]\n", key, cell(column), r.Masked[column])
+		line(column, masked(nil, r.Masked[column]))
 	}
 	switch {
 	case incomplete != nil:
-		_, _ = fmt.Fprintf(w, "%s\t\t(incomplete)\n", key)
+		line("", "(incomplete)")
 	case len(r.Values)+len(r.Masked) == 0: // nothing but its key
-		_, _ = fmt.Fprintf(w, "%s\t\t\n", key)
+		line("", "")
 	}
 	if r.SoftDeleted {
-		_, _ = fmt.Fprintf(w, "%s\t\t(soft-deleted)\n", key)
+		line("", "(soft-deleted)")
 	}
-	return nil
+	return err
 }

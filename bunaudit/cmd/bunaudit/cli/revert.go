@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/spf13/cobra"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/retrieval"
+)
+
+// reverted is the result as --json prints it.
+type reverted struct {
+	Events int  `json:"events"`
+	Rows   int  `json:"rows"`
+	DryRun bool `json:"dry_run"`
+}
+
+func (c *command) revert() *cobra.Command {
+	var f filter
+	var by who
+	var opts retrieval.RevertOptions
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "revert [table]",
+		Short: "Undo the changes of a row, or a transaction",
+		Long: `Undo the changes of a row of a table since some time, or a whole transaction with all its tables, in a transaction that is recorded.
+Without --yes it says how many changes that would be. It is refused where a row has changed since, unless told otherwise by --force.`,
+		Example: c.example("revert customers --key id=2 --since 1h --reason typo --yes", `revert --tx 0195e4a0-… --reason "wrong import" --yes`),
+		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.knowsModels(); err != nil {
+				return err
+			}
+			opts.Reason = by.reason
+			build, err := c.undoing(&f, args)
+			switch {
+			case err != nil:
+				return err
+			case opts.Reason == "":
+				return Usage("why? say --reason, which is recorded")
+			}
+			return c.with(cmd.Context(), func(db *bun.DB) error {
+				q, err := build(db)
+				if err != nil {
+					return err
+				}
+				return c.undo(by.context(cmd.Context()), q, opts, yes)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.key, "key", nil, "of this row: column=value, as in history")
+	flags.StringVar(&f.since, "since", "", "its changes from then on: "+timeForms)
+	flags.StringArrayVar(&f.txs, "tx", nil, "this transaction")
+	by.add(cmd)
+	flags.BoolVar(&opts.Force, "force", false, "also where a row has changed since, and lose that")
+	flags.BoolVar(&opts.SkipMasked, "skip-masked", false, "leave columns as they are whose old values are not on record")
+	flags.BoolVar(&yes, "yes", false, "do it")
+	return cmd
+}
+
+// undoing returns what makes the query of the changes that are meant.
+func (c *command) undoing(f *filter, args []string) (func(*bun.DB) (audited, error), error) {
+	events, err := c.parse(f, args)
+	if err != nil {
+		return nil, err
+	}
+	since, err := c.parseTime("--since", f.since)
+	if err != nil {
+		return nil, err
+	}
+	ofRow := len(args) == 1 && f.key != nil && !since.IsZero() && len(f.txs) == 0
+	ofTx := len(args) == 0 && len(f.txs) == 1 && since.IsZero()
+	if !ofRow && !ofTx {
+		return nil, Usage("which changes? Those of a row, by a table, --key and --since, or those of a transaction, by --tx alone")
+	}
+	return func(db *bun.DB) (audited, error) {
+		tables, err := c.tables(db, args)
+		if err != nil {
+			return nil, err
+		}
+		if ofTx {
+			for _, t := range tables { // the tables of the transaction are found by them
+				db.RegisterModel(reflect.New(t.typ).Interface())
+			}
+			return events(db), nil
+		}
+		key, err := parseKey(f.key)
+		s := c.scope(key)
+		s.since = since
+		return tables[0].query(db, s), err
+	}, nil
+}
+
+func (c *command) undo(ctx context.Context, q audited, opts retrieval.RevertOptions, yes bool) error {
+	n, err := q.Count(ctx)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("there is no such change")
+	}
+	out := reverted{Events: n, DryRun: !yes}
+	if yes {
+		if out.Rows, err = q.Revert(ctx, opts); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.json:
+		return c.line(out)
+	case yes:
+		_, err = fmt.Fprintf(c.out, "%d changes undone, of %d rows\n", n, out.Rows)
+	default:
+		_, err = fmt.Fprintf(c.out, "%d changes would be undone: say --yes to undo them\n", n)
+	}
+	return err
+}
