@@ -19,6 +19,7 @@ NEWEST := $(addprefix $(BUN)/,dialect/pgdialect@v1.3.0 dialect/sqlitedialect@v1.
 
 # The library's module, and those beside it that keep their dependencies out of it.
 MODULES := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.*' -not -path '*/testdata/*'))))
+COMMAND := bunaudit/cmd/bunaudit
 LINT    := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 SERVER  := .build/server
 SUBMAKE := $(MAKE) --no-print-directory
@@ -31,7 +32,7 @@ help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 test: export BUNAUDIT_TEST_REQUIRE = 1
-test: lint .build/newest.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race and on other PostgreSQLs, examples
+test: lint .build/newest.mod .build/newest-command.mod $(SERVER) ## Everything: linters, tests on oldest and newest Bun with -race and on other PostgreSQLs, examples
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-services
 	$(SUBMAKE) test-postgres
 	@echo "make test: all passed"
@@ -54,6 +55,7 @@ in-services: in-examples
 	go test -race -count=1 ./...
 	@go list -m -modfile=.build/newest.mod $(BUN)
 	go test -race -count=1 -mod=mod -modfile=.build/newest.mod ./...
+	go vet -C $(COMMAND) -mod=mod -modfile=$(CURDIR)/.build/newest-command.mod ./...
 
 test-unit: ## The tests that need no server
 	go test ./...
@@ -105,11 +107,17 @@ kafka-up: $(SERVER) ## Start Apache Kafka alone in the background, and print the
 kafka-down: $(SERVER) ## Stop what kafka-up started
 	@$(SERVER) down -state .build/kafka
 
-# go.mod with the newest Bun. Made, not committed, so that it can't drift from go.mod.
+# go.mod with the newest Bun, of the library and of the command, whose package cli is compiled with the user's. Made, not committed, so that
+# they can't drift from go.mod.
 .build/newest.mod: go.mod go.sum Makefile
 	@mkdir -p .build
 	@cp go.mod $@ && cp go.sum .build/newest.sum
 	go get -modfile=$@ $(NEWEST)
+
+.build/newest-command.mod: $(COMMAND)/go.mod $(COMMAND)/go.sum Makefile
+	@mkdir -p .build
+	@cp $< $@ && cp $(<D)/go.sum .build/newest-command.sum
+	cd $(COMMAND) && go get -modfile=$(CURDIR)/$@ $(filter-out $(BUN)/extra%,$(NEWEST))
 
 $(SERVER):
 	@go build -C internal/testdb/server -o $(CURDIR)/$@ .
