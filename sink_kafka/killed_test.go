@@ -32,6 +32,7 @@ import (
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/internal/testkafka"
+	"github.com/sqlaudit/bun/sink"
 	kafkasink "github.com/sqlaudit/bun/sink_kafka"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
@@ -203,7 +204,7 @@ func (s *service) work(t testing.TB, clients, rows int) (stop func() int) {
 }
 
 // expect checks that the topic has so many different events, in order, of each
-// row a chain.
+// row a chain, and that a mirror has each of them once.
 func (s *service) expect(t testing.TB, want int) {
 	t.Helper()
 	rows := firsts(t, s.published(t))
@@ -213,6 +214,13 @@ func (s *service) expect(t testing.TB, want int) {
 	}
 	assert.Equal(t, want, got)
 	chained(t, rows, "score")
+	run(t, newMirror(t, s.plain, s.topic, kafkasink.MirrorConfig{}))
+	stored := map[string][]sink.Event{}
+	for _, e := range mirrored(t, s.plain, want) {
+		key := fmt.Sprint(e.Table, string(e.Key["id"]))
+		stored[key] = append(stored[key], e)
+	}
+	assert.Equal(t, rows, stored)
 }
 
 // Two relays that both believe to hold the lease publish events twice, and keep

@@ -3,6 +3,7 @@ package judge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/uptrace/bun"
 
+	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/internal/testkafka"
 	"github.com/sqlaudit/bun/sink"
@@ -48,7 +50,8 @@ func config(t testing.TB, brokers ...string) kafkasink.Config {
 	return kafkasink.Config{Brokers: brokers, Topic: topic, Timeout: 3 * time.Second, Log: slog.New(slog.NewTextHandler(logged{t}, nil))}
 }
 
-// outbox is an outbox with n events for each of ten rows, in turn.
+// outbox is an outbox with n events for each of ten rows, in turn, and none of a
+// transaction that was rolled back.
 func outbox(t testing.TB, cfg kafkasink.Config, n int) (*testdb.DB, *kafkasink.Sink) {
 	t.Helper()
 	db := testdb.New(t, testdb.SQLite)
@@ -61,12 +64,20 @@ func outbox(t testing.TB, cfg kafkasink.Config, n int) (*testdb.DB, *kafkasink.S
 		}
 	}
 	require.NoError(t, db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error { return s.Write(ctx, tx, events) }))
+	undo := errors.New("undo")
+	require.ErrorIs(t, db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		return errors.Join(s.Write(ctx, tx, []sink.Event{event(rolledBack, 0)}), undo)
+	}), undo)
 	return db, s
 }
 
+const rolledBack = 1 << 40
+
+// event is the event of a number.
+
 func event(n, row int) sink.Event {
 	return sink.Event{
-		ID: fmt.Sprintf("019b7cde-2a08-7000-8000-%012x", n+1), Tx: "019b7cde-2a08-7000-8000-000000000000", Time: time.Now().UTC().Truncate(time.Microsecond),
+		ID: fmt.Sprintf("019b7cde-2a08-7000-8000-%012x", n+1), Tx: "019b7cde-2a08-7000-8000-000000000000", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(n) * time.Microsecond),
 		Op: sink.Update, Table: "customers", Model: "Customer", Key: sink.Values{"id": json.RawMessage(fmt.Sprint(row))},
 		Changes: map[string]sink.Change{"n": {Old: json.RawMessage(fmt.Sprint(n)), New: json.RawMessage(fmt.Sprint(n + 1))}},
 	}
@@ -101,15 +112,17 @@ func eventually(t testing.TB, otherwise string, done func() bool) {
 	}
 }
 
-// published reads the topic and checks the order of the first occurrences. It
-// returns how many events there are, and how many messages.
-func published(t testing.TB, broker string) (events, messages int) {
+// published reads the topic, and checks that it has the first n events of an outbox
+// and no others, that duplicates are the same, and the order of the first occurrences.
+// It returns how many messages there are.
+func published(t testing.TB, broker string, n int) (messages int) {
 	t.Helper()
 	seen, last := map[string]bool{}, map[string]int64{}
-	for _, m := range testkafka.Read(t, broker, topic) {
+	all := testkafka.Read(t, broker, topic)
+	for _, m := range all {
 		got, err := kafkasink.Decode(m)
 		require.NoError(t, err)
-		messages++
+		requireEvent(t, got.Event, n)
 		if seen[got.Event.ID] {
 			continue
 		}
@@ -117,7 +130,56 @@ func published(t testing.TB, broker string) (events, messages int) {
 		assert.Greater(t, got.Sequence, last[string(m.Key)], "row %s is out of order", m.Key)
 		last[string(m.Key)] = got.Sequence
 	}
-	return len(seen), messages
+	assert.Len(t, seen, n)
+	return len(all)
+}
+
+// requireEvent checks that an event is one of the first n of an outbox.
+func requireEvent(t testing.TB, e sink.Event, n int) {
+	t.Helper()
+	number := int(e.Time.Sub(event(0, 0).Time) / time.Microsecond)
+	require.Less(t, number, n)
+	require.Equal(t, event(number, number%10), e)
+}
+
+// follow mirrors the topic until the test ends. The function that it returns waits for
+// n events, and checks that the mirror has each of them once, and each row's in order.
+func follow(t testing.TB, cfg kafkasink.Config) (exact func(n int)) {
+	t.Helper()
+	archive := testdb.New(t, testdb.SQLite)
+	history := sqlsink.New()
+	require.NoError(t, history.CreateTable(t.Context(), archive))
+	m := kafkasink.NewMirror(archive.DB, history, cfg, kafkasink.MirrorConfig{Refresh: 100 * time.Millisecond})
+	require.NoError(t, m.CreateTable(t.Context(), archive))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, <-ended)
+	})
+	return func(n int) {
+		t.Helper()
+		var rows []eventrow.Row
+		eventually(t, "the events are not mirrored", func() bool {
+			rows = nil
+			require.NoError(t, archive.NewSelect().Model(&rows).OrderExpr("seq").Scan(t.Context()))
+			return len(rows) >= n
+		})
+		seen, last := map[string]bool{}, map[string]time.Time{}
+		for i := range rows {
+			e, err := rows[i].ToEvent()
+			require.NoError(t, err)
+			requireEvent(t, e, n)
+			seen[e.ID] = true
+			row := string(e.Key["id"])
+			assert.True(t, e.Time.After(last[row]), "row %s is out of order", row)
+			last[row] = e.Time
+		}
+		assert.Len(t, rows, n)
+		assert.Len(t, seen, n)
+		assert.Zero(t, m.Stats().Rejected)
+	}
 }
 
 // What a broker answers, and in some cases has written all the same.
@@ -130,17 +192,19 @@ func TestRelayGetsThroughTheAnswersOfBrokers(t *testing.T) {
 		t.Run(failure.Message, func(t *testing.T) {
 			t.Parallel()
 			c := cluster(t)
-			db, s := outbox(t, config(t, c.ListenAddrs()...), 20)
+			cfg := config(t, c.ListenAddrs()...)
+			db, s := outbox(t, cfg, 20)
+			exact := follow(t, cfg)
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: failure, Count: 7})
 			r := start(t, db, s, 15)
 			eventually(t, "the outbox is not empty", func() bool { return pending(t, db) == 0 })
-			events, messages := published(t, c.ListenAddrs()[0])
-			assert.Equal(t, 200, events)
+			messages := published(t, c.ListenAddrs()[0], 200)
 			if failure == kerr.RequestTimedOut || failure == kerr.NotEnoughReplicasAfterAppend {
-				assert.Greater(t, messages, events, "it was written, and is written again")
+				assert.Greater(t, messages, 200, "it was written, and is written again")
 			} else {
-				assert.Equal(t, messages, events)
+				assert.Equal(t, 200, messages)
 			}
+			exact(200)
 			assert.Positive(t, r.Stats().Retries)
 			assert.Zero(t, r.Stats().DeadLetters)
 		})
@@ -163,9 +227,7 @@ func TestOtherPartitionsFlowOnWhenOneStops(t *testing.T) {
 	assert.Equal(t, all[1], pending(t, db))
 	fault.Remove()
 	eventually(t, "the partition stays stopped", func() bool { return pending(t, db) == 0 })
-	events, messages := published(t, c.ListenAddrs()[0])
-	assert.Equal(t, 300, events)
-	assert.Equal(t, 300, messages)
+	assert.Equal(t, 300, published(t, c.ListenAddrs()[0], 300))
 }
 
 // partitionsOf counts the events of the outbox by the partition of their keys.
@@ -185,16 +247,19 @@ func partitionsOf(t testing.TB, db *testdb.DB) (counts [3]int) {
 func TestLeadersMoveWhileTheRelayWorks(t *testing.T) {
 	t.Parallel()
 	c := cluster(t)
-	db, s := outbox(t, config(t, c.ListenAddrs()...), 100)
-	start(t, db, s, 20)
+	cfg := config(t, c.ListenAddrs()...)
+	db, s := outbox(t, cfg, 100)
+	exact := follow(t, cfg)
+	r := start(t, db, s, 20)
 	for n := 0; pending(t, db) > 0; n++ {
 		for p := range int32(3) {
 			require.NoError(t, c.MoveTopicPartition(topic, p, int32(n%2)))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	events, _ := published(t, c.ListenAddrs()[0])
-	assert.Equal(t, 1000, events)
+	assert.Positive(t, r.Stats().Retries, "no leader has moved under the relay's hands")
+	published(t, c.ListenAddrs()[0], 1000)
+	exact(1000)
 }
 
 // An operator corrects the password at the broker: the relay needs no restart.
