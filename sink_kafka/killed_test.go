@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
@@ -274,22 +275,25 @@ func TestRelayAndMirrorSurviveTheirConnections(t *testing.T) {
 	})
 }
 
-// servers are a database and a broker of the test's own, which it may kill.
+// servers are a database and two brokers of the test's own, which it may kill.
 type servers struct {
-	postgres, kafka               string
-	controlPostgres, controlKafka string
+	postgres, kafka, second        string
+	controlPostgres, controlSecond string
 }
 
 func startServers(t *testing.T) servers {
 	t.Helper()
 	testkafka.Broker(t) // where there are none there is no way to start them either
-	program := filepath.Join(t.TempDir(), "server")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = filepath.Join("..", "internal", "testdb", "server")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	cmd := exec.Command(program, "run", "-kafka", "-control", "--", "sh", "-c",
-		"echo $BUNAUDIT_TEST_POSTGRES; echo $BUNAUDIT_TEST_KAFKA; echo $BUNAUDIT_TEST_POSTGRES_CONTROL; echo $BUNAUDIT_TEST_KAFKA_CONTROL; cat")
+	program := os.Getenv("BUNAUDIT_TEST_SERVER")
+	if program == "" {
+		program = filepath.Join(t.TempDir(), "server")
+		build := exec.Command("go", "build", "-o", program, ".")
+		build.Dir = filepath.Join("..", "internal", "testdb", "server")
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	cmd := exec.Command(program, "run", "-kafka", "-second", "-control", "--", "sh", "-c",
+		"for s in POSTGRES KAFKA_SECOND KAFKA; do eval echo \\$BUNAUDIT_TEST_$s; eval echo \\$BUNAUDIT_TEST_${s}_CONTROL; done; cat")
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "BUNAUDIT_TEST_") {
 			cmd.Env = append(cmd.Env, e)
@@ -307,7 +311,7 @@ func startServers(t *testing.T) servers {
 	})
 	var s servers
 	lines := bufio.NewReader(stdout)
-	for _, into := range []*string{&s.postgres, &s.kafka, &s.controlPostgres, &s.controlKafka} {
+	for _, into := range []*string{&s.postgres, &s.controlPostgres, &s.second, &s.controlSecond, &s.kafka} {
 		line, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		*into = strings.TrimSpace(line)
@@ -328,8 +332,33 @@ func crash(t testing.TB, control string) {
 	require.Equal(t, "ok\n", string(answer))
 }
 
-// Broker and database are killed while service, relay and mirror work.
-func TestBrokerAndDatabaseAreKilled(t *testing.T) {
+// lead has a broker lead all partitions of a topic that two have.
+func lead(t testing.TB, client *kafka.Client, topic string, partitions []int, broker int) {
+	t.Helper()
+	var order []kafka.AlterPartitionReassignmentsRequestAssignment
+	for _, p := range partitions {
+		order = append(order, kafka.AlterPartitionReassignmentsRequestAssignment{PartitionID: p, BrokerIDs: []int{broker, 3 - broker}})
+	}
+	eventually(t, "the leaders do not move", func() bool {
+		_, err := client.AlterPartitionReassignments(t.Context(), &kafka.AlterPartitionReassignmentsRequest{Topic: topic, Assignments: order, Timeout: 5 * time.Second})
+		require.NoError(t, err)
+		_, err = client.ElectLeaders(t.Context(), &kafka.ElectLeadersRequest{Topic: topic, Partitions: partitions, Timeout: 5 * time.Second})
+		require.NoError(t, err)
+		client.Transport.(*kafka.Transport).CloseIdleConnections() // and what they know
+		meta, err := client.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{topic}})
+		require.NoError(t, err)
+		for _, p := range meta.Topics[0].Partitions {
+			if p.Leader.ID != broker {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// The leaders of the partitions move, and a broker and the database are killed,
+// while service, relay and mirror work.
+func TestLeadersMoveAndServersAreKilled(t *testing.T) {
 	t.Parallel()
 	own := startServers(t)
 	open := func() *bun.DB {
@@ -339,8 +368,8 @@ func TestBrokerAndDatabaseAreKilled(t *testing.T) {
 	}
 	db := &testdb.DB{DB: open(), Backend: testdb.Postgres}
 	topic := "audit"
-	testkafka.Create(t, own.kafka, topic, 3)
-	cfg := configured(t, kafkasink.Config{Brokers: []string{own.kafka}, Topic: topic, Timeout: 3 * time.Second})
+	testkafka.CreateReplicated(t, own.kafka, topic, 3, 2)
+	cfg := configured(t, kafkasink.Config{Brokers: []string{own.kafka, own.second}, Topic: topic, Timeout: 3 * time.Second})
 	history := sqlsink.New()
 	require.NoError(t, history.CreateTable(t.Context(), db))
 	s := &service{DB: open(), plain: db, sink: kafkasink.New(cfg), topic: topic}
@@ -348,13 +377,20 @@ func TestBrokerAndDatabaseAreKilled(t *testing.T) {
 	s.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: s.sink}))
 	_, err := db.NewCreateTable().Model((*Customer)(nil)).Exec(t.Context())
 	require.NoError(t, err)
-	start(t, kafkasink.NewRelay(open(), s.sink, quick()))
+	relay := kafkasink.NewRelay(open(), s.sink, quick())
+	start(t, relay)
 	m := kafkasink.NewMirror(open(), history, cfg, kafkasink.MirrorConfig{})
 	require.NoError(t, m.CreateTable(t.Context(), db))
 	run(t, m)
 
 	stop := s.work(t, 3, 5)
-	for _, control := range []string{own.controlKafka, own.controlPostgres} {
+	client := testkafka.Client(t, own.kafka)
+	for _, broker := range []int{1, 2, 1, 2} {
+		lead(t, client, topic, []int{0, 1, 2}, broker)
+		time.Sleep(100 * time.Millisecond)
+	}
+	eventually(t, "no leader has moved under the relay's hands", func() bool { return relay.Stats().Retries > 0 })
+	for _, control := range []string{own.controlSecond, own.controlPostgres} { // the second leads
 		time.Sleep(500 * time.Millisecond)
 		crash(t, control)
 	}

@@ -98,6 +98,7 @@ type Relay struct {
 	mu     sync.Mutex
 	stops  map[place]*stop
 	topics map[string]*topicState
+	warned map[string]bool // the topics whose risks were logged
 
 	limit   int  // rows to read at once: fewer where they are large
 	backlog bool // whether there was more than that at the end of the last pass
@@ -120,7 +121,7 @@ func NewRelay(db *bun.DB, s *Sink, cfg RelayConfig) *Relay {
 	r := &Relay{
 		db: db, sink: s, cfg: cfg, wake: make(chan struct{}, 1), limit: cfg.Batch,
 		log:   s.cfg.Log.With("relay", cfg.Name),
-		stops: make(map[place]*stop), topics: make(map[string]*topicState),
+		stops: make(map[place]*stop), topics: make(map[string]*topicState), warned: make(map[string]bool),
 	}
 	r.figures = newFigures()
 	r.lease = &lease{db: db, table: s.table(leaseEnding), ttl: cfg.LeaseTTL}

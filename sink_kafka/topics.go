@@ -46,16 +46,19 @@ func (r *Relay) topic(ctx context.Context, name string) (*topicState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", name, err)
 	}
-	if risk := info.risky(r.sink.cfg.MaxBatchBytes); risk != nil && state == nil {
-		r.log.WarnContext(ctx, "kafkasink: the topic could be configured better", "topic", name, "error", risk)
-	}
+	risk := info.risky(r.sink.cfg.MaxBatchBytes)
 	state = &topicState{partitions: make([]int, info.partitions), checked: time.Now()}
 	for i := range state.partitions {
 		state.partitions[i] = i
 	}
 	r.mu.Lock()
 	r.topics[name] = state
+	isNews := risk != nil && !r.warned[name]
+	r.warned[name] = risk != nil
 	r.mu.Unlock()
+	if isNews {
+		r.log.WarnContext(ctx, "kafkasink: the topic could be configured better", "topic", name, "error", risk)
+	}
 	return state, nil
 }
 

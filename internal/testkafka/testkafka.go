@@ -62,23 +62,38 @@ func Topic(t testing.TB, partitions int, settings ...string) string {
 // Create creates a topic, and returns when it can be used.
 func Create(t testing.TB, broker, name string, partitions int, settings ...string) {
 	t.Helper()
-	config := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
+	CreateReplicated(t, broker, name, partitions, 1, settings...)
+}
+
+// CreateReplicated is like Create with so many replicas. Brokers that were just
+// started may be missing yet, so it waits for them.
+func CreateReplicated(t testing.TB, broker, name string, partitions, replicas int, settings ...string) {
+	t.Helper()
+	config := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: replicas}
 	for _, s := range settings {
 		key, value, _ := strings.Cut(s, "=")
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
 	}
 	ctx, cancel := limited()
 	defer cancel()
-	res, err := Client(t, broker).CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
-	if err == nil {
-		err = res.Errors[name]
+	client := Client(t, broker)
+	var err error
+	for {
+		var res *kafka.CreateTopicsResponse
+		if res, err = client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}}); err == nil {
+			err = res.Errors[name]
+		}
+		if !errors.Is(err, kafka.InvalidReplicationFactor) || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err != nil {
 		t.Fatalf("testkafka: create topic: %v", err)
 	}
 	for p := range partitions { // a broker takes a moment to lead them
 		for {
-			_, err := readPartition(ctx, Client(t, broker), name, p)
+			_, err := readPartition(ctx, client, name, p)
 			if err == nil {
 				break
 			}

@@ -6,11 +6,12 @@
 //
 // The tests find a server by an environment variable, which run sets for its command:
 //
-//	BUNAUDIT_TEST_POSTGRES   postgres://user:password@127.0.0.1:port/postgres?sslmode=disable
-//	BUNAUDIT_TEST_MARIADB    user:password@tcp(127.0.0.1:port)/bunaudit
-//	BUNAUDIT_TEST_KAFKA      127.0.0.1:port
-//	BUNAUDIT_TEST_KAFKA_SASL sasl+tls://user:password@127.0.0.1:port/certificate.pem, the same broker by TLS and a login
-//	BUNAUDIT_TEST_PGBOUNCER  the PostgreSQL once more, by way of PgBouncer: each transaction gets one of four connections
+//	BUNAUDIT_TEST_POSTGRES     postgres://user:password@127.0.0.1:port/postgres?sslmode=disable
+//	BUNAUDIT_TEST_MARIADB      user:password@tcp(127.0.0.1:port)/bunaudit
+//	BUNAUDIT_TEST_KAFKA        127.0.0.1:port
+//	BUNAUDIT_TEST_KAFKA_SASL   sasl+tls://user:password@127.0.0.1:port/certificate.pem, the same broker by TLS and a login
+//	BUNAUDIT_TEST_KAFKA_SECOND 127.0.0.1:port, a second broker of that cluster, with -second
+//	BUNAUDIT_TEST_PGBOUNCER    the PostgreSQL once more, by way of PgBouncer: each transaction gets one of four connections
 //
 // With run -control each of them has a sister that ends in _CONTROL, the path of a Unix socket: the line fast or
 // immediate, written to it, stops the server cleanly or as a crash would, and starts it again; the answer is the line ok.

@@ -33,11 +33,19 @@ const kafkaPOM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 const kafkaVersion = "4.1.0"
 
-// startKafka starts Apache Kafka in one process, which is broker and controller, from the jars that Maven downloads.
-// Topics are created by the tests, not by the first message to them.
+// kafkaNode is what makes a broker one of a cluster. The first one is the controller too, and has a listener for clients that
+// log in.
+type kafkaNode struct {
+	id         int
+	cluster    string
+	controller int // its port
+}
+
+// startKafka starts Apache Kafka in one process, which is broker and controller, from the jars that Maven downloads; or a
+// second broker, where there is a first one. Topics are created by the tests, not by the first message to them.
 //
 // One that is going to be killed and started again starts faster, and then runs slower.
-func startKafka(ctx context.Context, restarts bool) (_ *server, err error) {
+func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, err error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return nil, err
@@ -65,51 +73,62 @@ func startKafka(ctx context.Context, restarts bool) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.node = kafkaNode{id: 1, cluster: newClusterID()}
+	if first != nil {
+		s.node = kafkaNode{id: first.node.id + 1, cluster: first.node.cluster, controller: first.node.controller}
+	}
 	properties := filepath.Join(s.dir, "server.properties")
 	classes := filepath.Join(libs, "*")
 	// The ports are no part of what is formatted.
-	if err := writeKafkaProperties(properties, data, [3]int{}, login); err != nil {
+	if err := s.writeKafkaProperties(properties, data, 0, 0, login); err != nil {
 		return nil, err
 	}
 	if err := s.own(properties); err != nil {
 		return nil, err
 	}
-	if err := s.tool(ctx, java, "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool", "format", "--cluster-id="+newClusterID(), "--config="+properties); err != nil {
+	if err := s.tool(ctx, java, "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool", "format", "--cluster-id="+s.node.cluster, "--config="+properties); err != nil {
 		return nil, err
 	}
 	return s, s.launch(ctx, kafkaAnswers, java, func(port int) ([]string, error) {
-		ports := [3]int{port}
-		for i := range ports[1:] {
-			var err error
-			if ports[1+i], err = freePort(); err != nil {
+		loginPort := 0
+		if first == nil {
+			var err, loginErr error
+			s.node.controller, err = freePort()
+			loginPort, loginErr = freePort()
+			if err := errors.Join(err, loginErr); err != nil {
 				return nil, err
 			}
+			s.also = map[string]string{"BUNAUDIT_TEST_KAFKA_SASL": login.dsn(loginPort)}
 		}
-		s.also = map[string]string{"BUNAUDIT_TEST_KAFKA_SASL": login.dsn(ports[2])}
 		// Performance data would go to a directory below /tmp that stays.
 		flags := []string{"-XX:-UsePerfData", "-Xmx512m"}
 		if restarts {
 			flags = append(flags, "-XX:TieredStopAtLevel=1")
 		}
-		return append(flags, "-cp", classes, "kafka.Kafka", properties), writeKafkaProperties(properties, data, ports, login)
+		return append(flags, "-cp", classes, "kafka.Kafka", properties), s.writeKafkaProperties(properties, data, port, loginPort, login)
 	}, func(port int) string {
 		return fmt.Sprintf("127.0.0.1:%d", port)
 	})
 }
 
-// writeKafkaProperties writes the broker's configuration. After a crash the controller, which is the same process, takes the
-// broker back only when its session has timed out, so that is short. Its ports are for clients, for the controller, and for clients
-// that log in.
-func writeKafkaProperties(name, data string, ports [3]int, login kafkaSASL) error {
-	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:%[3]d
-listeners=PLAINTEXT://127.0.0.1:%[2]d,CONTROLLER://127.0.0.1:%[3]d,SASL_SSL://127.0.0.1:%[4]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[2]d,SASL_SSL://127.0.0.1:%[4]d
+// writeKafkaProperties writes the broker's configuration. After a crash the controller takes the broker back only when its
+// session has timed out, so that is short.
+func (s *server) writeKafkaProperties(name, data string, port, loginPort int, login kafkaSASL) error {
+	clients := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", port)
+	roles, listeners, more := "broker", clients, ""
+	if s.node.id == 1 {
+		clients += fmt.Sprintf(",SASL_SSL://127.0.0.1:%d", loginPort)
+		roles, listeners, more = "broker,controller", fmt.Sprintf("%s,CONTROLLER://127.0.0.1:%d", clients, s.node.controller), login.properties()
+	}
+	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=%s
+node.id=%d
+controller.quorum.voters=1@127.0.0.1:%d
+listeners=%s
+advertised.listeners=%s
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
-log.dirs=%[1]s
+log.dirs=%s
 num.partitions=6
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
@@ -118,7 +137,7 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=1500
 auto.create.topics.enable=false
-%[5]s`, data, ports[0], ports[1], ports[2], login.properties()), 0o600)
+%s`, roles, s.node.id, s.node.controller, listeners, clients, data, more), 0o600)
 }
 
 // newClusterID returns a random id in the form that Kafka wants: 16 bytes in base64 for URLs.

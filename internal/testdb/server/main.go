@@ -15,8 +15,8 @@ import (
 )
 
 const usage = `usage:
-  server run  [-pg 15|none] [-mariadb] [-kafka] [-pgbouncer] [-fsync] [-control] -- command [argument ...]
-  server up   [-pg 15|none] [-mariadb] [-kafka] [-pgbouncer] [-fsync] [-state directory]
+  server run  [-pg 15|none] [-mariadb] [-kafka [-second]] [-pgbouncer] [-fsync] [-control] -- command [argument ...]
+  server up   [-pg 15|none] [-mariadb] [-kafka [-second]] [-pgbouncer] [-fsync] [-state directory]
   server down [-state directory]
 `
 
@@ -43,6 +43,7 @@ func command(args []string) (code int, err error) {
 	flags.StringVar(&want.postgres, "pg", "15", "")
 	flags.BoolVar(&want.mariadb, "mariadb", false, "")
 	flags.BoolVar(&want.kafka, "kafka", false, "")
+	flags.BoolVar(&want.second, "second", false, "")
 	flags.BoolVar(&want.bouncer, "pgbouncer", false, "")
 	flags.BoolVar(&want.fsync, "fsync", false, "")
 	flags.BoolVar(&want.control, "control", false, "")

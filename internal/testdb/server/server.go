@@ -25,6 +25,7 @@ type wanted struct {
 	postgres string // a major version, an exact one, or "none"
 	mariadb  bool
 	kafka    bool
+	second   bool // a second broker
 	bouncer  bool // before the PostgreSQL
 	control  bool // to be stopped and started again by the command
 	fsync    bool // survive a power cut, at the price that a real server pays
@@ -45,7 +46,14 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 			return startMariaDB(ctx, want.fsync)
 		}},
 		{"BUNAUDIT_TEST_KAFKA", want.kafka, func(ctx context.Context) (*server, error) {
-			return startKafka(ctx, want.control)
+			return startKafka(ctx, want.control, nil)
+		}},
+		{"BUNAUDIT_TEST_KAFKA_SECOND", want.second, func(ctx context.Context) (*server, error) {
+			first := startedAs("BUNAUDIT_TEST_KAFKA", servers)
+			if first == nil {
+				return nil, errors.New("-second is for a cluster that is started here: give -kafka too, and leave BUNAUDIT_TEST_KAFKA unset")
+			}
+			return startKafka(ctx, want.control, first)
 		}},
 		{"BUNAUDIT_TEST_PGBOUNCER", want.bouncer, func(ctx context.Context) (*server, error) {
 			return startPgBouncer(ctx, dsnOf("BUNAUDIT_TEST_POSTGRES", servers))
@@ -72,12 +80,20 @@ func start(ctx context.Context, want wanted) (servers []*server, err error) {
 
 // dsnOf returns what the variable says: that of a server that was just started, or the user's.
 func dsnOf(env string, started []*server) string {
-	for _, s := range started {
-		if s.env == env {
-			return s.dsn
-		}
+	if s := startedAs(env, started); s != nil {
+		return s.dsn
 	}
 	return os.Getenv(env)
+}
+
+// startedAs returns the server that the variable names, or nil where it was not started here.
+func startedAs(env string, started []*server) *server {
+	for _, s := range started {
+		if s.env == env {
+			return s
+		}
+	}
+	return nil
 }
 
 // variables are what the tests are told of the server, as name=value.
@@ -89,9 +105,10 @@ func (s *server) variables() []string {
 	return all
 }
 
+// stopAll stops servers in the reverse order of their starts: a broker wants to tell its controller.
 func stopAll(servers []*server) error {
 	var errs []error
-	for _, s := range servers {
+	for _, s := range slices.Backward(servers) {
 		errs = append(errs, s.stop())
 	}
 	return errors.Join(errs...)
@@ -105,6 +122,7 @@ type server struct {
 	port int
 
 	also map[string]string // further variables and their values
+	node kafkaNode         // of Kafka
 
 	dir    string         // removed by stop
 	tmp    string         // its own temporary directory, in dir

@@ -337,6 +337,14 @@ func within10s(t *testing.T, otherwise string, done func() bool) {
 	}
 }
 
+func TestSecondBrokerNeedsAFirst(t *testing.T) {
+	bare(t)
+	servers, err := start(t.Context(), wanted{postgres: "none", second: true})
+	if len(servers) > 0 || err == nil || !strings.Contains(err.Error(), "give -kafka too") {
+		t.Errorf("got %v and %v, want what is missing", servers, err)
+	}
+}
+
 func TestUpAndDown(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	tmp := bare(t)
