@@ -50,7 +50,7 @@ func (s *Sink) address(ctx context.Context, e *sink.Event) (place, kafka.Message
 	if err != nil {
 		return place{}, kafka.Message{}, err
 	}
-	m, err := encode(&row, s.cfg.Source)
+	m, err := newEncoder(s.cfg.Source, 1).encode(&row)
 	if err != nil {
 		return place{}, kafka.Message{}, err
 	}

@@ -56,11 +56,30 @@ func Encode(m Message) (kafka.Message, error) {
 		return kafka.Message{}, fmt.Errorf("kafkasink: encode event: %w", err)
 	}
 	row.Seq = m.Sequence
-	return encode(&row, m.Source)
+	return newEncoder(m.Source, 1).encode(&row)
+}
+
+// encoder makes messages, many of which share a piece of memory: it is there until
+// none of them is used any more.
+type encoder struct {
+	contentType, specVersion, source []byte // of all messages
+
+	ahead   int // messages to take memory for at once
+	bytes   []byte
+	headers []kafka.Header
+}
+
+const (
+	maxHeaders = 10       // of a message
+	maxAhead   = 64 << 10 // bytes, unless one message is larger
+)
+
+func newEncoder(source string, ahead int) *encoder {
+	return &encoder{contentType: []byte("application/json"), specVersion: []byte("1.0"), source: []byte(source), ahead: ahead}
 }
 
 // encode makes the message of a row, whose JSON columns are taken as they are.
-func encode(row *eventrow.Row, source string) (kafka.Message, error) {
+func (e *encoder) encode(row *eventrow.Row) (kafka.Message, error) {
 	members, err := membersOf(row.Key)
 	if err != nil {
 		return kafka.Message{}, fmt.Errorf("kafkasink: encode key of event %s: %w", row.ID, err)
@@ -69,46 +88,59 @@ func encode(row *eventrow.Row, source string) (kafka.Message, error) {
 	if len(members) == 0 {
 		kind = "table"
 	}
-	// What the message is made of lies in one piece of memory, however many headers it has.
-	b := make([]byte, 0, 640+len(source)+3*len(row.Key)+len(row.OldKey)+len(row.Changes)+len(row.Meta))
+	e.reserve(640 + 3*len(row.Key) + len(row.OldKey) + len(row.Changes) + len(row.Meta))
+	b := e.bytes
 	cut := func() []byte {
 		part := b[:len(b):len(b)]
 		b = b[len(b):]
 		return part
 	}
 	var m kafka.Message
+	m.Headers = e.headers[:0:maxHeaders]
+	header := func(name string, value []byte) {
+		m.Headers = append(m.Headers, kafka.Header{Key: name, Value: value})
+	}
 	b = appendKey(append(append(b, row.Table...), '|'), members)
 	m.Key = cut()
-	m.Headers = make([]kafka.Header, 0, 10)
-	header := func(name string) { m.Headers = append(m.Headers, kafka.Header{Key: name, Value: cut()}) }
-	b = append(b, "application/json"...)
-	header(headerContentType)
-	b = append(b, "1.0"...)
-	header(headerSpecVersion)
+	header(headerContentType, e.contentType)
+	header(headerSpecVersion, e.specVersion)
 	b = append(b, row.ID...)
-	header(headerID)
-	b = append(b, source...)
-	header(headerSource)
+	header(headerID, cut())
+	header(headerSource, e.source)
 	b = append(append(append(append(append(b, "io.sqlaudit."...), kind...), '.'), row.Op...), ".v"...)
 	b = strconv.AppendInt(b, version, 10)
-	header(headerType)
+	header(headerType, cut())
 	b = appendSubject(append(b, row.Table...), members)
-	header(headerSubject)
+	header(headerSubject, cut())
 	b = row.Time.Time().AppendFormat(b, time.RFC3339Nano)
-	header(headerTime)
-	m.Headers = append(m.Headers, kafka.Header{Key: headerPartitionKey, Value: m.Key})
+	made := cut()
+	header(headerTime, made)
+	header(headerPartitionKey, m.Key)
 	if row.Seq != 0 {
 		b = appendSequence(b, row.Seq)
-		header(headerSequence)
+		header(headerSequence, cut())
 	}
 	if row.TraceID != "" && row.SpanID != "" {
 		// Whether the trace is sampled isn't known.
 		b = append(append(append(append(append(b, "00-"...), row.TraceID...), '-'), row.SpanID...), "-00"...)
-		header(headerTraceParent)
+		header(headerTraceParent, cut())
 	}
-	b = appendValue(b, row)
+	b = appendValue(b, row, made)
 	m.Value = cut()
+	n := len(m.Headers)
+	m.Headers = m.Headers[:n:n]
+	e.bytes, e.headers = b, e.headers[n:]
 	return m, nil
+}
+
+// reserve makes room for a message, as far as that is known.
+func (e *encoder) reserve(size int) {
+	if cap(e.bytes) < size {
+		e.bytes = make([]byte, 0, max(size, min(e.ahead*size, maxAhead)))
+	}
+	if len(e.headers) < maxHeaders {
+		e.headers = make([]kafka.Header, e.ahead*maxHeaders)
+	}
 }
 
 // appendSequence appends n with 20 digits, so that the order of the texts is that
@@ -155,13 +187,12 @@ func appendSubject(b []byte, members []member) []byte {
 	return appendKey(b, members)
 }
 
-// appendValue appends the JSON of an event, with its version.
-func appendValue(b []byte, row *eventrow.Row) []byte {
+// appendValue appends the JSON of an event, with its version. Made is its time.
+func appendValue(b []byte, row *eventrow.Row, made []byte) []byte {
 	b = append(b, `{"v":`...)
 	b = strconv.AppendInt(b, version, 10)
 	b = appendText(b, "id", row.ID)
-	b = append(b, `,"time":"`...)
-	b = append(row.Time.Time().AppendFormat(b, time.RFC3339Nano), '"')
+	b = append(append(append(b, `,"time":"`...), made...), '"')
 	b = appendText(b, "op", row.Op)
 	b = appendOptional(b, "statement", row.Statement)
 	b = appendText(b, "table", row.Table)

@@ -17,11 +17,15 @@ import (
 // reclaiming the rows that are deleted meanwhile.
 const passTime = 5 * time.Second
 
+// glance is how many events are read to see whether there is a backlog. Those of a
+// backlog are read again, with the others, see [pager].
+const glance = 500
+
 // pass goes through the outbox once, from its start, and returns how many events
 // it brought to their end. An error is one of the database.
 func (r *Relay) pass(ctx context.Context) (sent int, err error) {
 	if !r.backlog {
-		p, err := r.read(ctx, r.db.DB, 0)
+		p, err := r.read(ctx, r.db.DB, 0, min(r.limit, glance))
 		if err != nil {
 			return 0, err
 		}

@@ -23,8 +23,10 @@ type outgoing struct {
 	bad     error // why no message could be made of the row
 }
 
-// maxPageBytes bounds what is read at once.
-const maxPageBytes = 16 << 20
+const (
+	maxPageBytes = 16 << 20 // bounds what is read at once
+	encodeAhead  = 50       // messages
+)
 
 // page is a part of the outbox, in order.
 type page struct {
@@ -32,10 +34,10 @@ type page struct {
 	last   bool // there was no more when it was read
 }
 
-// read reads a page of the rows after seq.
-func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, error) {
+// read reads a page of up to so many of the rows after seq.
+func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64, limit int) (page, error) {
 	rows, err := r.db.NewSelect().Conn(conn).TableExpr("? AS e", r.sink.cfg.outbox().Expr()).ColumnExpr("?", eventrow.Columns(r.db)).
-		Where("e.seq > ?", after).OrderExpr("e.seq LIMIT ?", r.limit).Rows(ctx) // Limit takes another type of number in newer versions of Bun
+		Where("e.seq > ?", after).OrderExpr("e.seq LIMIT ?", limit).Rows(ctx) // Limit takes another type of number in newer versions of Bun
 	if err != nil {
 		return page{}, fmt.Errorf("read outbox: %w", err)
 	}
@@ -44,6 +46,7 @@ func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, er
 	size := 0
 	var row eventrow.Row
 	fields := row.Fields(r.db.Dialect().Name())
+	enc := newEncoder(r.sink.cfg.Source, encodeAhead)
 	for rows.Next() {
 		if size >= maxPageBytes {
 			p.last = false
@@ -54,14 +57,14 @@ func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64) (page, er
 		if err != nil && row.Seq == 0 { // not for what is in the row
 			return page{}, fmt.Errorf("read outbox: %w", err)
 		}
-		out := r.outgoing(&row, err)
+		out := r.outgoing(enc, &row, err)
 		size += out.size
 		p.events = append(p.events, out)
 	}
 	if err := rows.Err(); err != nil {
 		return page{}, fmt.Errorf("read outbox: %w", err)
 	}
-	if len(p.events) == r.limit {
+	if len(p.events) == limit {
 		p.last = false
 	}
 	r.adapt(len(p.events), size)
@@ -78,13 +81,13 @@ func (r *Relay) adapt(n, size int) {
 }
 
 // outgoing makes a message of a row, unless bad says why it couldn't be read.
-func (r *Relay) outgoing(row *eventrow.Row, bad error) outgoing {
+func (r *Relay) outgoing(enc *encoder, row *eventrow.Row, bad error) outgoing {
 	if bad != nil {
 		return outgoing{seq: row.Seq, made: time.Now(), topic: r.sink.cfg.Topic, bad: fmt.Errorf("kafkasink: read event: %w", bad)}
 	}
 	out := outgoing{seq: row.Seq, made: row.Time.Time()}
 	if out.topic, out.bad = r.sink.cfg.topicOf(row); out.bad == nil {
-		out.message, out.bad = encode(row, r.sink.cfg.Source)
+		out.message, out.bad = enc.encode(row)
 	}
 	out.size = sizeOf(&out.message)
 	return out
@@ -114,7 +117,7 @@ func (r *Relay) newPager(ctx context.Context) (*pager, error) {
 }
 
 func (p *pager) next(ctx context.Context) (page, error) {
-	pg, err := p.relay.read(ctx, p.conn, p.after)
+	pg, err := p.relay.read(ctx, p.conn, p.after, p.relay.limit)
 	if n := len(pg.events); n > 0 {
 		p.after = pg.events[n-1].seq
 	}

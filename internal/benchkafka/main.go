@@ -29,6 +29,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -165,8 +166,20 @@ func (b *bench) fill(ctx context.Context, n int) error {
 }
 
 // usage is the most memory in bytes that the program had, in the first and in the
-// second half of a backlog.
-type usage struct{ heap, total [2]uint64 }
+// second half of a backlog, and the processors' time that an event took.
+type usage struct {
+	heap, total [2]uint64
+	processor   time.Duration
+}
+
+// processorTime is the time that this program has had of all processors.
+func processorTime() time.Duration {
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
+		return 0 // never, of oneself
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
 
 // sample adds what is in use now.
 func (u *usage) sample(half int) {
@@ -178,8 +191,8 @@ func (u *usage) sample(half int) {
 }
 
 func (u usage) String() string {
-	return fmt.Sprintf("at most %d MB of heap in the first half and %d MB in the second, %d and %d MB of memory in all",
-		u.heap[0]>>20, u.heap[1]>>20, u.total[0]>>20, u.total[1]>>20)
+	return fmt.Sprintf("%v of processor time an event; at most %d MB of heap in the first half and %d MB in the second, %d and %d MB of memory in all",
+		u.processor, u.heap[0]>>20, u.heap[1]>>20, u.total[0]>>20, u.total[1]>>20)
 }
 
 // relay drains a backlog, and returns the events a second and the memory.
@@ -202,7 +215,7 @@ func (b *bench) relay(ctx context.Context, events int) (rate float64, used usage
 	running, stop := context.WithCancel(ctx)
 	relay := kafkasink.NewRelay(b.db, b.sink, kafkasink.RelayConfig{Batch: batch})
 	ended := make(chan error, 1)
-	began := time.Now()
+	began, before := time.Now(), processorTime()
 	go func() { ended <- relay.Run(running) }()
 	for published := int64(0); published < int64(events) && ctx.Err() == nil; published = relay.Stats().Published {
 		used.sample(int(2 * published / int64(events)))
@@ -211,6 +224,7 @@ func (b *bench) relay(ctx context.Context, events int) (rate float64, used usage
 	stop() // what is in the middle of being deleted is deleted
 	err = <-ended
 	took := time.Since(began)
+	used.processor = (processorTime() - before) / time.Duration(events)
 	left, countErr := b.db.NewSelect().TableExpr("?.audit_outbox", bun.Ident(b.topic)).Count(ctx)
 	if err = errors.Join(err, countErr); err == nil && left != 0 {
 		err = fmt.Errorf("%d events are left in the outbox", left)

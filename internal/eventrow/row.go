@@ -163,7 +163,7 @@ func isUUID(s string) bool {
 }
 
 // Columns are what a query of the table e selects to be scanned into [Row.Fields].
-// PostgreSQL gives the time as text: what isn't a time of ours, such as 'infinity',
+// PostgreSQL gives the time as text, in UTC: what isn't a time of ours, such as 'infinity',
 // is then an error of that row, and not one of the driver that ends the query.
 func Columns(db *bun.DB) bun.Safe {
 	var b []byte
@@ -171,9 +171,10 @@ func Columns(db *bun.DB) bun.Safe {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = append(append(b, "e."...), f.SQLName...)
 		if f.Name == "time" && db.Dialect().Name() == dialect.PG {
-			b = append(b, "::text"...)
+			b = append(b, "(e.time AT TIME ZONE 'UTC')::text || 'Z'"...)
+		} else {
+			b = append(append(b, "e."...), f.SQLName...)
 		}
 	}
 	return bun.Safe(b)

@@ -164,13 +164,20 @@ func (t *Time) Scan(src any) error {
 	if err != nil {
 		return err
 	}
-	for _, layout := range []string{timeLayout, time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07"} {
-		if v, err := time.Parse(layout, s); err == nil {
-			*t = NewTime(v)
-			return nil
+	// To the one form that package time reads fast: each event is read by this.
+	b := append(make([]byte, 0, 40), s...)
+	if len(b) > len("2006-01-02 15:04:05") && b[10] == ' ' {
+		b[10] = 'T'
+		if sign := b[len(b)-len("+00")]; sign == '+' || sign == '-' {
+			b = append(b, ":00"...)
 		}
 	}
-	return fmt.Errorf("eventrow: read time: unknown form of %d bytes", len(s))
+	v, err := time.Parse(time.RFC3339Nano, string(b))
+	if err != nil { // which has the text in it
+		return fmt.Errorf("eventrow: read time: unknown form of %d bytes", len(s))
+	}
+	*t = NewTime(v)
+	return nil
 }
 
 // scanText returns what the driver gave as a string, and false for NULL.
