@@ -2,11 +2,7 @@ package retrieval_test
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"fmt"
-	"math"
-	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,41 +17,15 @@ import (
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
-type Status string
-
-type Everything struct {
-	bun.BaseModel `bun:"table:everything,audit"`
-
-	ID   int64 `bun:",pk"`
-	I8   int8
-	U64  uint64
-	F32  float32
-	F64  float64
-	B    bool
-	S    string
-	By   []byte
-	T    time.Time
-	TS   time.Time `bun:"type:timestamp"`
-	D    time.Time `bun:"type:date"`
-	P    *string
-	N    sql.NullInt64
-	NT   bun.NullTime
-	J    map[string]any
-	Raw  json.RawMessage `bun:"type:json"`
-	Arr  []string        `bun:",array"`
-	Dec  string          `bun:"type:numeric"`
-	Uu   string          `bun:"type:uuid"`
-	St   Status
-	NZ   string `bun:",nullzero"`
-	Inf  float64
-	Long int64
-}
-
 func audited(t *testing.T, db *testdb.DB, model any) *bun.DB {
 	t.Helper()
 	store := sqlsink.New()
 	require.NoError(t, store.CreateTable(t.Context(), db))
-	_, err := db.NewCreateTable().Model(model).Exec(t.Context())
+	ddl := db.NewCreateTable().Model(model).String()
+	if db.Backend == testdb.MariaDB { // by the names of the types that it has
+		ddl = strings.NewReplacer(" inet", " varchar(64)", " cidr", " varchar(64)", " jsonb", " json", " timestamptz", " datetime(6)").Replace(ddl)
+	}
+	_, err := db.ExecContext(t.Context(), ddl)
 	require.NoError(t, err)
 	pool := db.Open(t)
 	pool.AddQueryHook(bunaudit.New(bunaudit.Config{
@@ -64,88 +34,6 @@ func audited(t *testing.T, db *testdb.DB, model any) *bun.DB {
 		Actor:   func(context.Context) (sink.Actor, error) { return sink.Actor{ID: "1", Type: "user"}, nil },
 	}))
 	return pool
-}
-
-// What the hook has recorded comes back as a SELECT gives it.
-func TestValuesComeBackAsTheyWentIn(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		pool := audited(t, db, (*Everything)(nil))
-		p := "p"
-		row := Everything{
-			ID: 1, I8: -128, U64: math.MaxInt64, F32: 0.1, F64: 1e21, B: true, S: "é <\"'\\ \n", By: []byte{0, 255},
-			T: time.Date(2026, 1, 2, 5, 4, 5, 123456789, time.FixedZone("", 7200)), TS: start(), D: start().Truncate(24 * time.Hour),
-			P: &p, N: sql.NullInt64{Int64: 5, Valid: true}, NT: bun.NullTime{Time: start()}, J: map[string]any{"a": []any{1.5, nil, "x"}},
-			Raw: json.RawMessage(`{"a":1}`), Arr: []string{"a", `"b", {c}`}, Dec: "12.25", Uu: uuid(1), St: "open", Inf: math.Inf(1), Long: math.MinInt64,
-		}
-		next := Everything{ID: 1, Uu: uuid(2), Dec: "0", F64: math.NaN(), T: start(), TS: start(), D: start().Truncate(24 * time.Hour)}
-		if db.Backend == testdb.MariaDB { // which has only finite numbers
-			row.Inf, next.F64 = 1, 0
-		}
-		_, err := pool.NewInsert().Model(&row).Exec(t.Context())
-		require.NoError(t, err)
-		var first, second Everything
-		require.NoError(t, db.NewSelect().Model(&first).Where("id = 1").Scan(t.Context()))
-
-		_, err = pool.NewUpdate().Model(&next).WherePK().Exec(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, db.NewSelect().Model(&second).Where("id = 1").Scan(t.Context()))
-
-		events, err := retrieval.For[Everything](db).Key(1).All(t.Context())
-		require.NoError(t, err)
-		require.Len(t, events, 2)
-		inserted, err := events[0].New()
-		require.NoError(t, err)
-		same(t, first, inserted, nil)
-		for _, side := range []struct {
-			want Everything
-			get  func() (Everything, error)
-		}{{first, events[1].Old}, {second, events[1].New}} {
-			got, err := side.get()
-			require.NoError(t, err)
-			same(t, side.want, got, func(column string) bool { _, ok := events[1].Changes[column]; return ok })
-		}
-		assert.Contains(t, events[1].Changes, "nt")
-		assert.Contains(t, events[1].Changes, "arr")
-	})
-}
-
-// same compares the fields of two rows; times by their instant.
-func same(t *testing.T, want, got Everything, only func(column string) bool) {
-	t.Helper()
-	w, g := reflect.ValueOf(want), reflect.ValueOf(got)
-	for i := 1; i < w.NumField(); i++ {
-		column := w.Type().Field(i).Name
-		if only != nil && !only(lower(column)) {
-			continue
-		}
-		assert.Equal(t, plain(w.Field(i)), plain(g.Field(i)), column)
-	}
-}
-
-// lower is how Bun names the columns of these short names.
-func lower(name string) string {
-	b := []byte(name)
-	for i := range b {
-		b[i] |= 0x20
-	}
-	return string(b)
-}
-
-func plain(v reflect.Value) any {
-	switch x := v.Interface().(type) {
-	case time.Time:
-		return x.UTC()
-	case bun.NullTime:
-		return x.UTC()
-	case float64:
-		return fmt.Sprint(x)
-	case json.RawMessage:
-		var doc any
-		_ = json.Unmarshal(x, &doc)
-		return doc
-	default:
-		return x
-	}
 }
 
 func TestTheStoryOfTheQuickStart(t *testing.T) {

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"encoding"
 	"encoding/hex"
@@ -80,9 +81,13 @@ func (g goValue) append(b []byte, v any) ([]byte, bool) {
 
 func (g goValue) appendTime(b []byte, t time.Time) ([]byte, bool) {
 	t = t.UTC().Truncate(time.Microsecond) // as Bun writes it
-	switch g.kind {
+	kind := g.kind
+	if kind == KindTimestamp && onMariaDB(g.field) && baseSQLType(userSQLType(g.field)) == "TIMESTAMP" {
+		kind = KindTimestampTZ // it is an instant there
+	}
+	switch kind {
 	case KindTimestampTZ, KindTimestamp:
-		return appendTime(b, g.kind, t), true
+		return appendTime(b, kind, t), true
 	case KindDate:
 		if onPostgres(g.field) {
 			t = t.Truncate(24 * time.Hour)
@@ -129,9 +134,10 @@ func (g goValue) appendNumber(b []byte, s string, integer bool) ([]byte, bool) {
 			return b, false
 		}
 	case KindNumeric:
-		if !onPostgres(g.field) {
+		if onSQLite(g.field) {
 			return appendAffine(b, s)
 		}
+		return appendScaled(b, s, userSQLType(g.field))
 	case KindFloat:
 	case KindText:
 		if !g.custom() {
@@ -141,6 +147,52 @@ func (g goValue) appendNumber(b []byte, s string, integer bool) ([]byte, bool) {
 		return b, false
 	}
 	return appendNumber(b, s)
+}
+
+// appendScaled appends a number as a column of that type prints it: numeric(10,2)
+// always has two decimals. What has more of them, but zeros, stays as it is: the
+// column holds no such number.
+func appendScaled(b []byte, s, sqlType string) ([]byte, bool) {
+	start := len(b)
+	b, ok := appendNumber(b, s)
+	scale, declared := declaredScale(sqlType)
+	if !ok || !declared {
+		return b, ok
+	}
+	decimals := 0
+	if point := bytes.IndexByte(b[start:], '.'); point >= 0 {
+		decimals = len(b) - start - point - 1
+	}
+	for decimals > scale && b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+		decimals--
+	}
+	if decimals == 0 {
+		b = bytes.TrimSuffix(b, []byte("."))
+	}
+	for ; decimals < scale; decimals++ {
+		if decimals == 0 {
+			b = append(b, '.')
+		}
+		b = append(b, '0')
+	}
+	return b, true
+}
+
+// declaredScale returns the number of decimals of a type such as numeric(10,2),
+// which is 0 for numeric(10), if it declares one.
+func declaredScale(sqlType string) (int, bool) {
+	_, args, ok := strings.Cut(sqlType, "(")
+	if !ok {
+		return 0, false
+	}
+	args, _, _ = strings.Cut(args, ")")
+	_, last, ok := strings.Cut(args, ",")
+	if !ok {
+		return 0, true
+	}
+	scale, err := strconv.Atoi(strings.TrimSpace(last))
+	return scale, err == nil && scale >= 0
 }
 
 // appendAffine appends a number as SQLite keeps it in a NUMERIC column: as an
@@ -214,7 +266,12 @@ func (g goValue) appendOther(b []byte, v reflect.Value) ([]byte, bool) {
 	case g.kind != KindText && g.kind != KindNumeric:
 		return b, false
 	}
-	switch s := v.Interface().(type) {
+	p := v
+	if v.Kind() != reflect.Pointer { // which has methods that its element hasn't, as *net.IPNet does
+		p = reflect.New(v.Type())
+		p.Elem().Set(v)
+	}
+	switch s := p.Interface().(type) {
 	case encoding.TextMarshaler: // net.IP, netip.Addr, UUIDs, *big.Int
 		text, err := s.MarshalText()
 		if err != nil {

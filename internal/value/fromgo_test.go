@@ -33,12 +33,15 @@ type keys struct {
 	B    bool
 	F    float64
 	F32  float32
-	N    dec    `bun:"type:numeric"`
-	NS   string `bun:"type:numeric"`
-	Ints string `bun:"type:bigint"`
-	C    string `bun:"type:char(4)"`
-	Lv   level  `bun:"type:varchar(10)"`
-	IP   net.IP `bun:"ip,type:inet"`
+	N    dec       `bun:"type:numeric"`
+	NS   string    `bun:"type:numeric"`
+	M    string    `bun:"type:numeric(10,2)"`
+	M0   string    `bun:"type:numeric(10)"`
+	Ints string    `bun:"type:bigint"`
+	C    string    `bun:"type:char(4)"`
+	Lv   level     `bun:"type:varchar(10)"`
+	IP   net.IP    `bun:"ip,type:inet"`
+	Net  net.IPNet `bun:"net,type:cidr"`
 	P    *int64
 	J    point    `bun:"type:jsonb"`
 	Arr  []string `bun:",array"`
@@ -49,6 +52,7 @@ const uuidText = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 func TestFromGoGivesWhatTheDatabaseWouldHave(t *testing.T) {
 	at := time.Date(2026, 1, 2, 5, 4, 5, 123456789, time.FixedZone("", 7200))
 	n := 5
+	network := net.IPNet{IP: net.IPv4(10, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)}
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		for _, tt := range []struct {
 			column string
@@ -67,6 +71,7 @@ func TestFromGoGivesWhatTheDatabaseWouldHave(t *testing.T) {
 			{"b", true, `true`}, {"f", 1e21, `1000000000000000000000`}, {"f", 3, `3`}, {"f", "NaN", `"NaN"`}, {"f32", float32(0.1), `0.1`},
 			{"n", dec{"1.5"}, `1.5`}, {"n", "-0.5", `-0.5`}, {"n", 2, `2`}, {"n", big.NewInt(7), `7`}, {"n", json.Number("1e2"), `100`}, {"ns", "1.5", `1.5`},
 			{"ints", "7", `7`}, {"ints", 7, `7`}, {"lv", level(1), `"high"`}, {"ip", net.IPv4(10, 0, 0, 1), `"10.0.0.1"`}, {"ip", "10.0.0.1", `"10.0.0.1"`},
+			{"net", network, `"10.0.0.0/8"`}, {"net", &network, `"10.0.0.0/8"`}, {"net", "10.0.0.0/8", `"10.0.0.0/8"`},
 			{"p", 3, `3`}, {"j", point{X: 1, S: "s"}, `{"x":1,"string":"s"}`}, {"arr", []string{"a", "b"}, `["a","b"]`},
 		} {
 			got, err := value.FromGo(field[keys](t, db, tt.column), tt.v)
@@ -81,6 +86,18 @@ func TestFromGoGivesWhatTheDatabaseWouldHave(t *testing.T) {
 			got, err = value.FromGo(field[keys](t, db, "uus"), "{6BA7B8109DAD11D180B400C04FD430C8}")
 			require.NoError(t, err)
 			assert.Equal(t, `"`+uuidText+`"`, string(got))
+			for v, want := range map[any]string{
+				"12.5": "12.50", 7: "7.00", "0": "0.00", 1e3: "1000.00", "-0.125": "-0.125", "1.5000": "1.50", "NaN": `"NaN"`,
+			} {
+				got, err := value.FromGo(field[keys](t, db, "m"), v)
+				require.NoError(t, err)
+				assert.Equal(t, want, string(got), "it has two decimals")
+			}
+			for v, want := range map[any]string{"100": "100", "7.00": "7", "0.5": "0.5"} {
+				got, err := value.FromGo(field[keys](t, db, "m0"), v)
+				require.NoError(t, err)
+				assert.Equal(t, want, string(got), "it has none")
+			}
 		}
 	})
 }
@@ -109,7 +126,7 @@ func TestFromGoAgreesWithTheDatabase(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		row := keys{
 			ID: -1, I32: 2, U: 3, S: "é\"\\", St: "x", Uu: id16{9}, UuS: uuidText, By: []byte("b"), A: [4]byte{1}, T: time.Now(),
-			TS: time.Now(), D: time.Now().UTC().Truncate(24 * time.Hour), B: true, F: 0.1 + 0.2, F32: 1e-7, N: dec{"2.25"}, NS: "3.125", Ints: "12",
+			TS: time.Now(), D: time.Now().UTC().Truncate(24 * time.Hour), B: true, F: 0.1 + 0.2, F32: 1e-7, N: dec{"2.25"}, NS: "3.125", M: "12.5", M0: "70", Net: net.IPNet{IP: net.IPv4(10, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)}, Ints: "12",
 			C: "ab", Lv: 1, IP: net.IPv4(1, 2, 3, 4), J: point{X: 1}, Arr: []string{"x", "y z"},
 		}
 		create[keys](t, db)

@@ -174,8 +174,17 @@ func ownsItsForm(typ reflect.Type) bool {
 	return typ.Implements(valuer) || ptr.Implements(valuer) || typ.Implements(appender) || ptr.Implements(appender)
 }
 
-// onPostgres reports whether the field belongs to a model of a PostgreSQL
-// database, where Bun has scanners for arrays and hstore.
+// onSQLite and its sisters report whether the field belongs to a model of such a
+// database.
+func onSQLite(f *schema.Field) bool {
+	return f.Table != nil && f.Table.Dialect().Name() == dialect.SQLite
+}
+
+func onMariaDB(f *schema.Field) bool {
+	return f.Table != nil && f.Table.Dialect().Name() == dialect.MySQL
+}
+
+// On PostgreSQL Bun has scanners for arrays and hstore.
 func onPostgres(f *schema.Field) bool {
 	return f.Table != nil && f.Table.Dialect().Name() == dialect.PG
 }
