@@ -69,7 +69,7 @@ func TestVerifyFindsWhatWasDoneBehindTheHooksBack(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		pool := audited(t, db, (*Person)(nil))
 		ctx := t.Context()
-		rows := people(1100)
+		rows := people(550)
 		_, err := pool.NewInsert().Model(&rows).Exec(ctx)
 		require.NoError(t, err)
 		_, err = pool.NewUpdate().Model((*Person)(nil)).Set("name = ?", "new").Where("id < 5").Exec(ctx)
@@ -85,7 +85,7 @@ func TestVerifyFindsWhatWasDoneBehindTheHooksBack(t *testing.T) {
 		var seen int64
 		opts := retrieval.VerifyOptions{HashKey: hashKey, Progress: func(p retrieval.Progress) { seen = p.Rows }}
 		assert.Empty(t, findings(t, all(), opts))
-		assert.Equal(t, int64(1101+1099), seen, "rows of history, and of the table")
+		assert.Equal(t, int64(551+549), seen, "rows of history, and of the table")
 
 		exec(t, db, "UPDATE people SET name = 'x', email = 'unseen', photo = NULL WHERE id = 7")
 		exec(t, db, "UPDATE people SET phone = 'y' WHERE id = 8")
@@ -144,30 +144,30 @@ func TestBaselineMakesHistoryComplete(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		pool := audited(t, db, (*Person)(nil))
 		ctx := bunaudit.WithReason(bunaudit.WithActor(t.Context(), sink.Actor{ID: "ops"}), "go live")
-		rows := people(2500)
+		rows := people(620)
 		_, err := db.NewInsert().Model(&rows).Exec(ctx)
 		require.NoError(t, err)
 		exec(t, db, "UPDATE people SET deleted_at = born WHERE id = 3")
 		_, err = pool.NewUpdate().Model((*Person)(nil)).Set("name = ?", "seen").Where("id = 1").Exec(ctx)
 		require.NoError(t, err)
 		all := func() *retrieval.Query[Person] { return retrieval.For[Person](pool) }
-		assert.Len(t, findings(t, all(), retrieval.VerifyOptions{}), 2499)
+		assert.Len(t, findings(t, all(), retrieval.VerifyOptions{}), 619)
 		_, err = all().Key(1).AsOf(ctx, time.Now())
 		require.ErrorIs(t, err, retrieval.ErrIncomplete)
 
 		_, err = all().Baseline(ctx, retrieval.BaselineOptions{})
 		require.ErrorContains(t, err, "HashKey")
 		short, cancel := context.WithCancel(ctx)
-		opts := retrieval.BaselineOptions{HashKey: hashKey, BatchSize: 700, Progress: func(retrieval.Progress) { cancel() }}
+		opts := retrieval.BaselineOptions{HashKey: hashKey, BatchSize: 170, Progress: func(retrieval.Progress) { cancel() }}
 		n, err := all().Baseline(short, opts)
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, int64(700), n)
+		assert.Equal(t, int64(170), n)
 		var progress []int64
 		opts.Progress = func(p retrieval.Progress) { progress = append(progress, p.Rows) }
 		n, err = all().Baseline(ctx, opts)
 		require.NoError(t, err)
-		assert.Equal(t, int64(1800), n, "it goes on where it was")
-		assert.Equal(t, []int64{700, 1400, 2100, 2500}, progress)
+		assert.Equal(t, int64(450), n, "it goes on where it was")
+		assert.Equal(t, []int64{170, 340, 510, 620}, progress)
 		n, err = all().Baseline(ctx, opts)
 		require.NoError(t, err)
 		assert.Zero(t, n)
@@ -188,7 +188,7 @@ func TestBaselineMakesHistoryComplete(t *testing.T) {
 
 		// What was hidden is taken over when every row is recorded again.
 		exec(t, db, "UPDATE people SET name = 'hidden' WHERE id = 5")
-		exec(t, db, "DELETE FROM people WHERE id = 1500")
+		exec(t, db, "DELETE FROM people WHERE id = 600")
 		_, err = pool.NewDelete().Model((*Person)(nil)).Where("id = 6").ForceDelete().Exec(ctx)
 		require.NoError(t, err)
 		_, err = db.NewInsert().Model(&Person{ID: 6, Name: "back"}).Exec(ctx)
@@ -199,8 +199,8 @@ func TestBaselineMakesHistoryComplete(t *testing.T) {
 		opts.All = true
 		n, err = all().Baseline(ctx, opts)
 		require.NoError(t, err)
-		assert.Equal(t, int64(2499), n)
-		assert.Equal(t, []string{"missing 1500"}, findings(t, all(), retrieval.VerifyOptions{HashKey: hashKey}))
+		assert.Equal(t, int64(619), n)
+		assert.Equal(t, []string{"missing 600"}, findings(t, all(), retrieval.VerifyOptions{HashKey: hashKey}))
 	})
 }
 
