@@ -11,6 +11,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/sqlaudit/bun/internal/replay"
 	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
@@ -130,12 +131,34 @@ func (c *mariadbCapture) runReturning(ctx context.Context) (*outcome, []located,
 	if err != nil {
 		return nil, nil, c.failed(ctx, err)
 	}
+	if len(returned.Columns) == 0 {
+		out, err := c.unanswered(ctx, returned)
+		return out, nil, err
+	}
 	out, rows, err := c.split(returned)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.withoutReturning(out)
 	return out, rows, nil
+}
+
+// unanswered is the outcome of a DELETE whose condition can't hold, as that of
+// id IN (NULL), which is what Bun makes of an empty slice: MariaDB doesn't answer
+// it with the rows that it is to return, not even with none.
+func (c *mariadbCapture) unanswered(ctx context.Context, answer *replay.Result) (*outcome, error) {
+	result, err := c.selectRows(ctx, "SELECT ROW_COUNT()")
+	if err != nil {
+		return nil, err
+	}
+	if printed(result.Rows[0][0]) != "0" {
+		return nil, c.notRecorded("", errors.New("the database didn't return the rows that it changed"))
+	}
+	out := &outcome{}
+	if c.wantRows {
+		out.returned = answer
+	}
+	return out, nil
 }
 
 // setLastID completes the result of an INSERT by the id that the driver would

@@ -47,6 +47,7 @@ func TestStatementsThatOnlyMariaDBHas(t *testing.T) {
 		{"UPDATE IGNORE of a key", raw("UPDATE IGNORE stock SET id = 103"), nil, "UPDATE IGNORE"},
 		{"UPDATE IGNORE", raw("UPDATE IGNORE stock SET sku = 'same' WHERE id > 100 ORDER BY id"), []string{`update stock {"id":101}: sku "n105" -> "same"`}, ""},
 		{"DELETE with ORDER BY and LIMIT", raw("DELETE FROM stock ORDER BY id DESC LIMIT 1"), []string{`delete stock {"id":103}: n 103, sku "c"`}, ""},
+		{"DELETE whose condition can't hold", raw("DELETE FROM stock WHERE id IN (NULL)"), nil, ""},
 		{"DELETE by a join", raw("DELETE stock FROM stock JOIN items ON items.id = stock.id"), nil, "a common table expression or another part"},
 		{"DELETE IGNORE", raw("DELETE IGNORE FROM stock"), nil, "DELETE IGNORE"},
 		{"REPLACE DELAYED", raw("REPLACE DELAYED INTO stock VALUES (4, 'r', 1)"), nil, "carried out later"},

@@ -263,6 +263,16 @@ func TestResultsAreThoseOfBun(t *testing.T) {
 			var n int
 			s.error(db.NewDelete().Model((*Line)(nil)).Where("n = -1").Returning("n").Scan(ctx, &n))
 		}},
+		{"delete by a condition that can't hold", "", func(ctx context.Context, db runner, s *seen) {
+			nothing := func() *bun.DeleteQuery { return db.NewDelete().Model((*Line)(nil)).Where("n IN (?)", bun.In([]int{})) }
+			s.result(nothing().Exec(ctx))
+			s.result(nothing().Returning("n").Exec(ctx))
+			var ns []int
+			s.error(nothing().Returning("n").Scan(ctx, &ns))
+			var n int
+			s.error(nothing().Returning("n").Scan(ctx, &n))
+			s.result(db.NewRaw("DELETE FROM bill_lines WHERE 1 = 0").Exec(ctx))
+		}},
 		{"delete with OR, returning all", "", func(ctx context.Context, db runner, s *seen) {
 			var ls []Line
 			s.result(db.NewDelete().Model(&ls).Where("n = 9").WhereOr("n = 77").Returning("*").Exec(ctx))
