@@ -18,7 +18,7 @@ func (r *run) disturb(ctx context.Context, o Options) (stop func() error) {
 	running, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	var failed error
-	if o.Kill && r.world.pg {
+	if o.Kill && len(r.world.sql.kill()) > 0 {
 		all.Go(func() { r.world.killNowAndThen(running, rand.New(rand.NewPCG(o.Seed, 2))) })
 	}
 	if o.Control != "" {
@@ -34,9 +34,9 @@ func (r *run) disturb(ctx context.Context, o Options) (stop func() error) {
 // killNowAndThen ends a connection of the audited pool at random moments.
 func (w *World) killNowAndThen(ctx context.Context, r *rand.Rand) {
 	for pause(ctx, time.Duration(20+r.IntN(300))*time.Millisecond) {
-		_, _ = w.plain.DB.ExecContext(ctx, `SELECT pg_terminate_backend(pid) FROM (
-			SELECT pid FROM pg_stat_activity WHERE application_name = current_setting('application_name')
-			AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS victim`)
+		for _, s := range w.sql.kill() {
+			_, _ = w.plain.DB.ExecContext(ctx, s) // there may be none
+		}
 	}
 }
 

@@ -35,13 +35,13 @@ type gen struct {
 	t      *table
 	tables []*table
 	db     bun.IDB
-	pg     bool
-	schema string // the schema that the tables are in, quoted
+	sql    flavour
+	schema string // that the tables are in
 }
 
 func kinds() []statementKind {
 	var all []statementKind
-	for _, group := range [][]statementKind{insertKinds(), upsertKinds(), updateKinds(), keyKinds(), deleteKinds(), rawKinds(), failingKinds(), refusedKinds()} {
+	for _, group := range [][]statementKind{insertKinds(), upsertKinds(), updateKinds(), keyKinds(), deleteKinds(), rawKinds(), mariadbKinds(), failingKinds(), refusedKinds()} {
 		all = append(all, group...)
 	}
 	return all
@@ -78,13 +78,29 @@ func (q exec0) Exec(ctx context.Context, _ ...any) (sql.Result, error) { return 
 
 func (exec0) String() string { return "TRUNCATE, built" }
 
+func (g *gen) pg() bool      { return g.sql == postgres{} }
+func (g *gen) sqlite() bool  { return g.sql == sqlite{} }
+func (g *gen) mariadb() bool { return g.sql == mariadb{} }
+
+// own qualifies a column by the table that the statement writes to.
+func (g *gen) own(column string) string {
+	if g.mariadb() { // Bun's INSERT has no alias there
+		return g.t.quoted() + "." + column
+	}
+	return "?TableAlias." + column
+}
+
 // name is the table's name in one of the ways in which SQL lets it be written.
 func (g *gen) name() string {
-	forms := []string{g.t.quoted(), g.t.quoted(), g.schema + "." + g.t.quoted(), g.schema + " . /* here */ " + g.t.quoted()}
+	schema := g.sql.quote(g.schema)
+	forms := []string{g.t.quoted(), g.t.quoted(), schema + "." + g.t.quoted(), schema + " . /* here */ " + g.t.quoted()}
+	if g.mariadb() { // where names are told apart by case
+		return pick(g.r, append(forms, "`"+g.t.name+"`")...)
+	}
 	if simple.MatchString(g.t.name) {
 		forms = append(forms, g.t.name, strings.ToUpper(g.t.name), g.t.name[:1]+strings.ToUpper(g.t.name[1:]))
 	}
-	if g.pg {
+	if g.pg() {
 		forms = append(forms, "ONLY "+g.t.quoted())
 	} else {
 		forms = append(forms, "`"+g.t.name+"`", "["+g.t.name+"]")
@@ -109,14 +125,15 @@ func (g *gen) where() (string, []any) {
 	case 2:
 		return "length(" + g.t.text + ") < ?", []any{g.r.IntN(4)}
 	case 3:
-		return key + " IN (SELECT " + key + " FROM " + g.t.quoted() + " ORDER BY " + key + " LIMIT 2)", nil
-	case 4:
-		if g.pg {
-			return "random() < 0.4", nil
+		first := "SELECT " + key + " FROM " + g.t.quoted() + " ORDER BY " + key + " LIMIT 2"
+		if g.mariadb() { // which takes no LIMIT there
+			first = "SELECT " + key + " FROM (" + first + ") AS few"
 		}
-		return "random() % 3 = 0", nil
+		return key + " IN (" + first + ")", nil
+	case 4:
+		return g.sql.sometimes(), nil
 	case 5:
-		return "EXISTS (SELECT 1 FROM " + g.other().quoted() + ")", nil
+		return "EXISTS (SELECT 1 FROM " + g.sql.derived(g.other()) + ")", nil
 	default:
 		return g.t.byKey(g.r)
 	}
@@ -134,12 +151,15 @@ func (g *gen) set() (string, []any) {
 	case 1:
 		return num + " = ?, " + txt + " = ?", []any{g.r.IntN(90), text(g.r)}
 	case 2:
-		return txt + " = " + txt + " || ?", []any{pick(g.r, "", ".")}
+		return txt + " = " + g.sql.concat(txt, "?"), []any{pick(g.r, "", ".")}
 	case 3:
-		return num + " = (SELECT count(*) FROM " + g.t.quoted() + ")", nil
+		return num + " = (SELECT count(*) FROM " + g.sql.derived(g.t) + ")", nil
 	case 4:
 		return num + " = CASE WHEN " + num + " > 50 THEN 0 ELSE " + num + " END", nil
 	case 5:
+		if g.mariadb() {
+			return num + " = 5, " + txt + " = 'five'", nil
+		}
 		return "(" + num + ", " + txt + ") = (SELECT 5, 'five')", nil
 	case 6:
 		return num + " = " + num + ", " + txt + " = " + txt, nil

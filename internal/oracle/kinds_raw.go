@@ -9,13 +9,13 @@ func rawKinds() []statementKind {
 			where, wargs := g.where()
 			return g.db.NewRaw(g.dress("update", g.name(), "set "+set, "where "+where), append(args, wargs...)...)
 		}},
-		{name: "raw update, returning", weight: 3, build: func(g *gen) statement {
+		{name: "raw update, returning", weight: 3, build: notOnMariaDB(func(g *gen) statement {
 			set, args := g.set()
 			where, wargs := g.where()
 			var dest []map[string]any
 			return into{g.db.NewRaw(g.dress("update", g.name(), "as x set "+set, "where "+where, "returning *, "+g.t.num+" as again"),
 				append(args, wargs...)...), &dest}
-		}},
+		})},
 		{name: "raw delete", weight: 3, build: func(g *gen) statement {
 			where, args := g.where()
 			return g.db.NewRaw(g.dress("delete from", g.name(), "where "+where), args...)
@@ -25,11 +25,11 @@ func rawKinds() []statementKind {
 			var dest []map[string]any
 			return into{g.db.NewRaw(g.dress("delete from", g.name(), "where "+where, "returning "+g.t.num), args...), &dest}
 		}},
-		{name: "raw update, recursive", weight: 2, build: func(g *gen) statement {
+		{name: "raw update, recursive", weight: 2, build: notOnMariaDB(func(g *gen) statement {
 			set, args := g.set()
 			return g.db.NewRaw(g.dress("with recursive n(i) as (select 1 union all select i + 1 from n where i < 3)", "update", g.name(),
 				"set "+set, "where "+g.t.num+" in (select i from n)"), args...)
-		}},
+		})},
 		{name: "raw update of all", weight: 1, build: func(g *gen) statement {
 			set, args := g.set()
 			return g.db.NewRaw(g.dress("update", g.name(), "set "+set), args...)
@@ -37,7 +37,10 @@ func rawKinds() []statementKind {
 		{name: "raw update with literals", weight: 3, build: func(g *gen) statement {
 			where, args := g.where()
 			literal := pick(g.r, `'it''s; -- no /* comment'`, `'WHERE'`, `'RETURNING 1'`)
-			if g.pg {
+			switch {
+			case g.mariadb():
+				literal = pick(g.r, literal, `"it's"`, `'\'; -- \\'`, `_utf8mb4 X'4142'`, "'`'", "N'#'")
+			case g.pg():
 				literal = pick(g.r, literal, `$$ where ' " $$`, `$t$ $$ $t$`, `E'\' where \\'`, `U&'\0041'`, `'\'`)
 			}
 			return g.db.NewRaw(g.dress("update", g.name(), "set "+g.t.text+" = "+literal, "where "+where), args...)
@@ -47,10 +50,14 @@ func rawKinds() []statementKind {
 
 // dress joins the parts of a statement with what may stand between them.
 func (g *gen) dress(parts ...string) string {
+	between := []string{" ", "\n", " /* ' */ ", " -- \"\n", "\t"}
+	if g.mariadb() {
+		between = append(between, " # it's `\n")
+	}
 	s := pick(g.r, "", "/* hello */ ", "-- who: 'me'\n", "\n\t")
 	for i, p := range parts {
 		if i > 0 {
-			s += pick(g.r, " ", "\n", " /* ' */ ", " -- \"\n", "\t")
+			s += pick(g.r, between...)
 		}
 		s += p
 	}
@@ -77,13 +84,13 @@ func failingKinds() []statementKind {
 			return g.db.NewUpdate().Model(g.model()).Set("nonsense = 1").Where("TRUE")
 		}},
 		{name: "fail: at some row", weight: 2, build: func(g *gen) statement {
-			if !g.pg {
+			if g.sqlite() {
 				return nil
 			}
 			return g.db.NewUpdate().Model(g.model()).Set(g.t.num + " = 1 / (length(" + g.t.text + ") - 1)").Where("TRUE")
 		}},
 		{name: "fail: returning", weight: 1, build: func(g *gen) statement {
-			if !g.pg {
+			if !g.pg() {
 				return nil
 			}
 			return g.db.NewDelete().Model(g.model()).Where("TRUE").Returning("1 / 0")
@@ -116,7 +123,7 @@ func refusedKinds() []statementKind {
 			return g.db.NewRaw("COPY " + g.name2() + " FROM PROGRAM 'true'")
 		})),
 		refuse("update or replace", func(g *gen) statement {
-			if g.pg {
+			if !g.sqlite() {
 				return nil
 			}
 			return g.db.NewRaw("UPDATE OR REPLACE " + g.name() + " SET " + g.t.num + " = 77")
@@ -126,7 +133,16 @@ func refusedKinds() []statementKind {
 
 func onPG(build func(g *gen) statement) func(g *gen) statement {
 	return func(g *gen) statement {
-		if !g.pg {
+		if !g.pg() {
+			return nil
+		}
+		return build(g)
+	}
+}
+
+func notOnMariaDB(build func(g *gen) statement) func(g *gen) statement {
+	return func(g *gen) statement {
+		if g.mariadb() {
 			return nil
 		}
 		return build(g)

@@ -46,10 +46,10 @@ func updateKinds() []statementKind {
 			}
 			set, args := g.set()
 			return g.db.NewUpdate().Model(g.model()).ModelTableExpr("? AS ?", bun.Ident(g.t.name), bun.Ident("x y")).Set(set, args...).
-				Where(`"x y".`+g.t.num+" > ?", g.r.IntN(50))
+				Where(g.sql.quote("x y")+"."+g.t.num+" > ?", g.r.IntN(50))
 		}},
 		{name: "update by set column", weight: 2, build: func(g *gen) statement {
-			if strings.Trim(g.t.num, `"`) == "order" { // which Bun does not quote here
+			if bare(g.t.num) == "order" || g.mariadb() && strings.Contains(g.t.alias, " ") { // which Bun does not quote here
 				return nil
 			}
 			return g.db.NewUpdate().Model(g.t.row(g.r)).SetColumn(g.t.num, "? + 1", bun.Safe(g.t.num)).WherePK()
@@ -67,9 +67,9 @@ func updateKinds() []statementKind {
 			where, wargs := g.where()
 			return into{g.db.NewUpdate().Model(g.model()).Set(set, args...).Where(where, wargs...).Returning("*"), g.t.slice(g.r, 0)}
 		}},
-		{name: "update bulk", weight: 5, build: func(g *gen) statement {
+		{name: "update bulk", weight: 5, build: notOnMariaDB(func(g *gen) statement {
 			return g.db.NewUpdate().Model(g.t.slice(g.r, 1+g.r.IntN(4))).Column(g.columns()...).Bulk()
-		}},
+		})},
 		{name: "update slice by key", weight: 3, build: func(g *gen) statement {
 			set, args := g.set()
 			return g.db.NewUpdate().Model(g.t.slice(g.r, 1+g.r.IntN(4))).Set(set, args...).WherePK()
@@ -77,27 +77,27 @@ func updateKinds() []statementKind {
 		{name: "update from", weight: 4, build: func(g *gen) statement {
 			o := g.other()
 			return g.db.NewUpdate().Model(g.model()).TableExpr(o.quoted()+" AS o").
-				Set(g.t.num+" = length(o."+o.text+")").Where("o."+o.num+" > ?", g.r.IntN(40)).
+				Set(g.set1(g.t.num)+" = length(o."+o.text+")").Where("o."+o.num+" > ?", g.r.IntN(40)).
 				Where("length(o."+o.text+") < length(?TableAlias."+g.t.text+") + ?", g.r.IntN(3))
 		}},
 		{name: "update from itself", weight: 3, build: func(g *gen) statement {
 			return g.db.NewUpdate().Model(g.model()).TableExpr(g.t.quoted() + " AS o").
-				Set(g.t.text + " = o." + g.t.text).Where("o." + g.t.key() + " > ?TableAlias." + g.t.key())
+				Set(g.set1(g.t.text) + " = o." + g.t.text).Where("o." + g.t.key() + " > ?TableAlias." + g.t.key())
 		}},
-		{name: "update with a common table expression", weight: 4, build: func(g *gen) statement {
+		{name: "update with a common table expression", weight: 4, build: notOnMariaDB(func(g *gen) statement {
 			set, args := g.set()
 			where, wargs := g.where()
 			key := g.t.key()
 			return g.db.NewUpdate().With("picked", g.db.NewSelect().TableExpr(g.t.quoted()).ColumnExpr(key).Where(where, wargs...)).
 				Model(g.model()).Set(set, args...).Where(key + " IN (SELECT " + key + " FROM picked)")
-		}},
-		{name: "update from a common table expression", weight: 3, build: func(g *gen) statement {
+		})},
+		{name: "update from a common table expression", weight: 3, build: notOnMariaDB(func(g *gen) statement {
 			key := g.t.key()
 			return g.db.NewUpdate().With("v", g.db.NewSelect().TableExpr(g.t.quoted()).ColumnExpr(key+" AS k, max("+g.t.num+") AS n").GroupExpr(key)).
 				Model(g.model()).Table("v").Set(g.t.num + " = v.n").Where("v.k = ?TableAlias." + key)
-		}},
+		})},
 		{name: "update, skip locked", weight: 3, build: func(g *gen) statement {
-			if !g.pg {
+			if !g.pg() {
 				return nil
 			}
 			set, args := g.set()
@@ -113,6 +113,14 @@ func updateKinds() []statementKind {
 			return g.db.NewUpdate().Model(g.model()).Set(g.t.num + " = -(-" + g.t.num + ")").Where("TRUE")
 		}},
 	}
+}
+
+// set1 is a column that a statement sets which reads other tables.
+func (g *gen) set1(column string) string {
+	if g.mariadb() {
+		return "?TableAlias." + column
+	}
+	return column
 }
 
 // keyKinds change the key that tells rows apart.

@@ -3,7 +3,6 @@ package oracle
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -75,7 +74,8 @@ func (r *record) table(name string) (*table, error) {
 }
 
 func (w *World) loadChanges(ctx context.Context, r *record) error {
-	return w.each(ctx, "SELECT seq, tbl, op, COALESCE(xid, ''), label, old, new FROM oracle_log ORDER BY seq", func(rows *sql.Rows) error {
+	query := "SELECT seq, tbl, op, COALESCE(xid, ''), label, " + w.sql.quote("old") + ", " + w.sql.quote("new") + " FROM oracle_log ORDER BY seq"
+	return w.each(ctx, query, func(rows *sql.Rows) error {
 		var c change
 		var name, op string
 		var oldText, newText sql.NullString
@@ -106,26 +106,7 @@ func (w *World) row(t *table, text sql.NullString) (row, error) {
 	if !text.Valid {
 		return nil, nil
 	}
-	out := row{}
-	if w.pg {
-		v, err := decode(text.String)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range t.columns {
-			out[c.name] = normalPG(c.kind, v.(map[string]any)[c.name])
-		}
-		return out, nil
-	}
-	parts := strings.Split(text.String, " ")
-	for i, c := range t.columns {
-		literal, err := hex.DecodeString(parts[i])
-		if err != nil {
-			return nil, err
-		}
-		out[c.name] = normalSQLite(c.kind, string(literal))
-	}
-	return out, nil
+	return w.sql.read(t, text.String)
 }
 
 func (t *table) keyOf(r row) string {
@@ -198,8 +179,7 @@ func (c column) masked(before, after string) diff {
 }
 
 func (w *World) loadEvents(ctx context.Context, r *record) error {
-	const query = `SELECT seq, table_name, op, soft, CAST(key AS text), CAST(old_key AS text), CAST(changes AS text), CAST(meta AS text),
-		CAST(tx AS text) FROM audit_events ORDER BY seq`
+	query := "SELECT seq, table_name, op, soft, " + w.sql.quote("key") + ", old_key, changes, meta, tx FROM audit_events ORDER BY seq"
 	return w.each(ctx, query, func(rows *sql.Rows) error {
 		var c change
 		var name string
@@ -252,10 +232,7 @@ func (w *World) loadEvents(ctx context.Context, r *record) error {
 
 // loadLive reads the table as it is.
 func (w *World) loadLive(ctx context.Context, r *record, t *table) error {
-	query := fmt.Sprintf("SELECT to_jsonb(t)::text FROM %s AS t", t.quoted())
-	if !w.pg {
-		query = fmt.Sprintf("SELECT %s FROM %s AS t", t.sqliteRow("t"), t.quoted())
-	}
+	query := fmt.Sprintf("SELECT %s FROM %s AS t", w.sql.row(t, "t"), t.quoted())
 	r.live[t] = map[string]row{}
 	return w.each(ctx, query, func(rows *sql.Rows) error {
 		var text sql.NullString

@@ -136,6 +136,24 @@ func sqliteText(k kind, s string) string {
 	return encode(s)
 }
 
+// normalMariaDB is the normal form of a value as the server prints it.
+func normalMariaDB(k kind, printed string) string {
+	switch k {
+	case kindInt, kindNumeric:
+		return printed
+	case kindFloat:
+		return number(printed, 64)
+	case kindReal:
+		return number(printed, 32)
+	case kindBool:
+		if printed == "0" || printed == "1" {
+			return encode(printed == "1")
+		}
+		return printed
+	}
+	return sqliteText(k, printed)
+}
+
 func instant(t time.Time) string { return encode(t.UTC().Format("2006-01-02T15:04:05.000000Z")) }
 
 // number is a number that a machine holds as an integer or a float, without

@@ -42,7 +42,7 @@ type block struct {
 	rollback  bool          // at the end, instead of the commit
 	stubborn  bool          // goes on after an error, and commits what is left
 	cancel    time.Duration // when its context is cancelled
-	setting   string        // for the transaction, on PostgreSQL; or ""
+	setting   string        // for the transaction, on MariaDB for the connection; or ""
 	mark      bool          // the transaction says its name to the oracle
 	split     bool          // its statements may have an id each
 	steps     []step
@@ -70,7 +70,7 @@ type Options struct {
 	// v1.38.0, stmt.query) loses a statement that has a row when its context
 	// ends, and with it, for good, the lock on the database.
 	Interrupt bool
-	Kill      bool // connections are ended by the server now and then (PostgreSQL)
+	Kill      bool // connections are ended by the server now and then, where there is one
 	// Control is where the server takes orders to stop and start again, see
 	// Restart. It does so once in the round; empty: it does not.
 	Control string
@@ -87,15 +87,15 @@ func (o Options) withDefaults() Options {
 }
 
 // generate makes the program of a seed.
-func generate(o Options, tables []*table, pg bool) *Program {
+func generate(o Options, tables []*table, f flavour) *Program {
 	r := rand.New(rand.NewPCG(o.Seed, 1))
 	all := slices.Clone(tables)
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	p := &Program{Seed: o.Seed, tables: all[:1+r.IntN(3)]}
 	w := newWheel(kinds())
 	for i := range o.Blocks * o.Clients {
-		b := p.block(r, i, i%o.Clients, w, pg)
-		if !pg && !o.Interrupt {
+		b := p.block(r, i, i%o.Clients, w, f)
+		if f == (sqlite{}) && !o.Interrupt {
 			b.cancel = neverCancel
 		}
 		p.blocks = append(p.blocks, b)
@@ -103,20 +103,23 @@ func generate(o Options, tables []*table, pg bool) *Program {
 	return p
 }
 
-func (p *Program) block(r *rand.Rand, id, client int, w wheel, pg bool) block {
+func (p *Program) block(r *rand.Rand, id, client int, w wheel, f flavour) block {
 	b := block{id: id, client: client, mark: chance(r, 50), rollback: chance(r, 20), stubborn: chance(r, 40)}
 	b.place = pick(r, onPool, onPool, onPool, onConn, inRunInTx, inRunInTx, inBeginTx, inBeginTx, inConnTx, inTxByHand, inSharedTx)
-	if pg && chance(r, 30) && b.place != inTxByHand {
+	if f != (sqlite{}) && chance(r, 30) && b.place != inTxByHand {
 		b.isolation = pick(r, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable)
 	}
 	if chance(r, 12) {
 		b.cancel = time.Duration(50+r.IntN(6000)) * time.Microsecond
 	}
-	if pg && b.place.isTx() && chance(r, 12) {
+	if f == (mariadb{}) && b.place == inConnTx && chance(r, 40) {
+		b.setting = pick(r, "SET SESSION innodb_lock_wait_timeout = 0", fmt.Sprintf("SET SESSION max_statement_time = 0.00%d", 1+r.IntN(8))) // s
+	}
+	if f == (postgres{}) && b.place.isTx() && chance(r, 12) {
 		limit := pick(r, "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 		b.setting = fmt.Sprintf("SET LOCAL %s = %d", limit, 1+r.IntN(8)) // ms
 	}
-	if b.place == inTxByHand && !pg {
+	if b.place == inTxByHand && f != (postgres{}) {
 		// The audit sees that a transaction is open, and not whether it is the
 		// one that it saw before.
 		b.mark, b.split = false, true

@@ -14,8 +14,8 @@ import (
 // randomTable makes up a table and its model: names, types, tags and the key
 // come from r. What statements need to know of it is found by the same rules as
 // of the tables that are written by hand.
-func randomTable(r *rand.Rand, n int) *table {
-	d := &design{r: r, t: table{name: fmt.Sprintf(pick(r, "made%d", "Made%d", "made up %d", "größe%d"), n), alias: fmt.Sprintf("t%d", n)}}
+func randomTable(r *rand.Rand, n int, f flavour) *table {
+	d := &design{r: r, t: table{sql: f, name: fmt.Sprintf(pick(r, "made%d", "Made%d", "made up %d", "größe%d"), n), alias: fmt.Sprintf("t%d", n)}}
 	if chance(r, 20) {
 		d.t.alias = fmt.Sprintf("odd alias %d", n)
 	}
@@ -32,6 +32,11 @@ func randomTable(r *rand.Rand, n int) *table {
 	for i := range r.IntN(6) {
 		k := pick(r, kindText, kindInt, kindFloat, kindReal, kindNumeric, kindBool, kindTime, kindBytes, kindJSON)
 		d.column(fmt.Sprint("col", i), k, fmt.Sprintf(pick(r, "c%d", "C%d", "user %d"), i))
+	}
+	if !d.t.partitioned && chance(r, 30) { // a partitioned table's have the key among their columns
+		d.t.unique = d.t.sql.quote("only one")
+		d.add(column{name: "only one", kind: kindText, tracked: d.wholly}, reflect.TypeFor[string](), ",nullzero,unique",
+			func(r *rand.Rand) any { return pick(r, "", "", "u1", "u2", "u3", "u4", "u5") })
 	}
 	if chance(r, 40) {
 		d.t.soft = "deleted_at"
@@ -66,32 +71,40 @@ func (d *design) add(c column, typ reflect.Type, options string, value func(r *r
 
 // key makes the key: the same few values come up in every statement.
 func (d *design) key() {
+	quote := d.t.sql.quote
 	switch d.r.IntN(5) {
 	case 0:
 		d.intKey("id", ",pk,autoincrement")
-		d.t.rekeyAll, d.t.copy = `"id" = "id" + 100`, d.copies("", nil)
+		d.t.rekeyAll, d.t.copy = "id = id + 100", d.copies("", nil)
 	case 1:
 		d.intKey("ID no", ",pk")
-		d.t.rekeyAll = `"ID no" = "ID no" + 100`
-		d.t.copy = d.copies(`"ID no"`, func(r *rand.Rand) string { return fmt.Sprintf(`"ID no" + %d`, 1+r.IntN(30)) })
+		id := quote("ID no")
+		d.t.rekeyAll = id + " = " + id + " + 100"
+		d.t.copy = d.copies(id, func(r *rand.Rand) string { return fmt.Sprintf("%s + %d", id, 1+r.IntN(30)) })
 	case 2:
 		d.textKey("key", "")
-		d.t.rekeyAll = `"key" = "key" || '!'`
-		d.t.copy = d.copies(`"key"`, func(r *rand.Rand) string { return fmt.Sprintf(`"key" || '%d'`, r.IntN(9)) })
+		d.t.rekeyAll = quote("key") + " = " + d.t.sql.concat(quote("key"), "'!'")
+		d.t.copy = d.copies(quote("key"), func(r *rand.Rand) string { return d.t.sql.concat(quote("key"), fmt.Sprintf("'%d'", r.IntN(9))) })
 	case 3:
 		d.add(column{name: "uuid", kind: kindText, key: true}, reflect.TypeFor[string](), ",pk,type:uuid", func(r *rand.Rand) any { return uuid(r) })
 		d.t.byKey = func(r *rand.Rand) (string, []any) { return "uuid = ?", []any{uuid(r)} }
-		d.t.copy = d.copies("uuid", func(r *rand.Rand) string { return fmt.Sprintf(`CASE WHEN 1 = 1 THEN '%s' ELSE "uuid" END`, uuid(r)) })
+		d.t.copy = d.copies("uuid", func(r *rand.Rand) string { return fmt.Sprintf("CASE WHEN 1 = 1 THEN '%s' ELSE uuid END", uuid(r)) })
 	case 4:
 		d.textKey("key", "")
 		d.intKey("Part", ",pk")
-		d.t.byKey = func(r *rand.Rand) (string, []any) { return `"key" = ? AND "Part" = ?`, []any{text(r), few(r)} }
-		d.t.rekeyAll = `("Part", "key") = ("Part" + 10, "key")`
-		d.t.copy = d.copies(`"key", "Part"`, func(r *rand.Rand) string { return fmt.Sprintf(`"key", "Part" + %d`, 1+r.IntN(20)) })
+		part := quote("Part")
+		d.t.byKey = func(r *rand.Rand) (string, []any) {
+			return quote("key") + " = ? AND " + part + " = ?", []any{text(r), few(r)}
+		}
+		d.t.rekeyAll = fmt.Sprintf("(%[1]s, %[2]s) = (%[1]s + 10, %[2]s)", part, quote("key"))
+		if d.t.sql == (mariadb{}) {
+			d.t.rekeyAll = part + " = " + part + " + 10"
+		}
+		d.t.copy = d.copies(quote("key")+", "+part, func(r *rand.Rand) string { return fmt.Sprintf("%s, %s + %d", quote("key"), part, 1+r.IntN(20)) })
 	}
 	var names []string
 	for _, c := range d.t.columns {
-		names = append(names, `"`+c.name+`"`)
+		names = append(names, quote(c.name))
 	}
 	d.t.conflict = strings.Join(names, ", ")
 	if d.t.partitioned = chance(d.r, 25); d.t.partitioned {
@@ -113,19 +126,19 @@ func (d *design) intKey(name, options string) {
 		}
 		return few(r)
 	})
-	d.t.byKey = func(r *rand.Rand) (string, []any) { return `"` + name + `" = ?`, []any{few(r)} }
+	d.t.byKey = func(r *rand.Rand) (string, []any) { return d.t.sql.quote(name) + " = ?", []any{few(r)} }
 }
 
 func (d *design) textKey(name, options string) {
 	d.add(column{name: name, kind: kindText, key: true}, reflect.TypeFor[string](), ",pk"+options, func(r *rand.Rand) any { return text(r) })
-	d.t.byKey = func(r *rand.Rand) (string, []any) { return `"` + name + `" = ?`, []any{text(r)} }
+	d.t.byKey = func(r *rand.Rand) (string, []any) { return d.t.sql.quote(name) + " = ?", []any{text(r)} }
 }
 
 // copies is the copy of a table whose key's columns are these, with other values.
 func (d *design) copies(columns string, values func(r *rand.Rand) string) func(r *rand.Rand) (string, string) {
 	return func(r *rand.Rand) (string, string) {
 		if columns == "" {
-			return d.t.num + ", " + d.t.text, fmt.Sprintf("%d, %s || '+'", r.IntN(9), d.t.text)
+			return d.t.num + ", " + d.t.text, fmt.Sprintf("%d, %s", r.IntN(9), d.t.sql.concat(d.t.text, "'+'"))
 		}
 		return columns + ", " + d.t.num + ", " + d.t.text, values(r) + fmt.Sprintf(", %d, %s", r.IntN(9), d.t.text)
 	}
@@ -178,7 +191,7 @@ func (d *design) column(role string, k kind, name string) string {
 	}
 	d.add(c, typ, options, value)
 	d.t.writable = append(d.t.writable, name)
-	return `"` + name + `"`
+	return d.t.sql.quote(name)
 }
 
 // pointer returns a pointer to v, or nil, of a pointer type.

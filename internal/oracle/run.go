@@ -45,7 +45,7 @@ func (r *run) block(ctx context.Context, b *block) {
 	// that has seen a cancelled context, and the pool then gives the connection
 	// to the next one as it is. Here such a connection is thrown away.
 	begin := ctx
-	if !r.world.pg {
+	if r.world.sql == (sqlite{}) {
 		begin = context.WithoutCancel(ctx)
 	}
 	db := r.world.audited
@@ -66,7 +66,8 @@ func (r *run) block(ctx context.Context, b *block) {
 			return
 		}
 		defer func() {
-			if !r.world.pg && b.place.isTx() && b.cancel != neverCancel {
+			lost := r.world.sql == (sqlite{}) && b.place.isTx() && b.cancel != neverCancel
+			if lost || r.world.sql == (mariadb{}) && b.setting != "" { // which is the connection's
 				_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 			}
 			_ = conn.Close()
@@ -158,12 +159,7 @@ func (r *run) inTx(ctx context.Context, b *block, tx bun.IDB) error {
 
 // mark tells the oracle the name of the transaction.
 func (r *run) mark(ctx context.Context, tx bun.IDB, label string) error {
-	var err error
-	if r.world.pg {
-		_, err = tx.NewRaw("SELECT set_config('oracle.label', ?, true)", label).Exec(ctx)
-	} else {
-		_, err = tx.NewRaw("INSERT INTO oracle_mark (label) VALUES (?)", label).Exec(ctx)
-	}
+	_, err := tx.NewRaw(r.world.sql.mark(), label).Exec(ctx)
 	return err
 }
 

@@ -34,6 +34,7 @@ type column struct {
 type table struct {
 	name  string
 	alias string
+	sql   flavour
 	model any // (*ledger)(nil)
 
 	columns []column
@@ -43,7 +44,7 @@ type table struct {
 	slice func(r *rand.Rand, n int) any // *[]*ledger
 	check string                        // a constraint
 
-	partitioned bool // on PostgreSQL; its keys are not changed, which moves rows: then triggers see no update
+	partitioned bool // not on SQLite; its keys are not changed, which moves rows: then PostgreSQL's triggers see no update
 
 	num, text string                                // columns for expressions
 	writable  []string                              // columns for Column()
@@ -56,13 +57,13 @@ type table struct {
 	unique    string                                // another one
 }
 
-func (t *table) quoted() string { return `"` + t.name + `"` }
+func (t *table) quoted() string { return t.sql.quote(t.name) }
 
 // key is the first column of the key, quoted, for subqueries and joins.
 func (t *table) key() string {
 	for _, c := range t.columns {
 		if c.key {
-			return `"` + c.name + `"`
+			return t.sql.quote(c.name)
 		}
 	}
 	return ""

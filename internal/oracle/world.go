@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/bunaudit"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
@@ -24,8 +24,9 @@ type World struct {
 	plain   *bun.DB // without the hook, of one connection
 	audited *bun.DB
 	tables  []*table
-	pg      bool
-	schema  string
+	used    []*table // by the last program
+	sql     flavour
+	schema  string // that the tables are in
 
 	// Count is how often each kind of statement was run and went through.
 	mu     sync.Mutex
@@ -37,7 +38,8 @@ type Count struct{ Run, Done, Refused int }
 
 // Setup says what a World is made of.
 type Setup struct {
-	// Open opens a new pool on an empty database, without hooks.
+	// Open opens a new pool on an empty database, without hooks. Nobody else is
+	// connected to it.
 	Open func() *bun.DB
 	// Configure changes the audit's configuration; nil does not.
 	Configure func(*bunaudit.Config)
@@ -54,10 +56,11 @@ const sharing = 20
 
 // Open prepares the database.
 func Open(ctx context.Context, s Setup) (*World, error) {
-	w := &World{seed: s.Seed / sharing, plain: s.Open(), audited: s.Open(), schema: "main", counts: map[string]*Count{}}
+	w := &World{seed: s.Seed / sharing, plain: s.Open(), audited: s.Open(), counts: map[string]*Count{}}
 	w.plain.SetMaxOpenConns(1)
-	w.pg = w.plain.Dialect().Name() == dialect.PG
-	w.tables = tables(w.seed)
+	w.audited.SetMaxIdleConns(maxIdle)
+	w.sql = flavourOf(w.plain)
+	w.tables = tables(w.seed, w.sql)
 	sink := sqlsink.New()
 	models := make([]any, len(w.tables))
 	for i, t := range w.tables {
@@ -68,10 +71,8 @@ func Open(ctx context.Context, s Setup) (*World, error) {
 		s.Configure(&cfg)
 	}
 	w.audited.AddQueryHook(bunaudit.New(cfg))
-	if w.pg {
-		if err := w.plain.NewRaw("SELECT quote_ident(current_schema())").Scan(ctx, &w.schema); err != nil {
-			return nil, fmt.Errorf("oracle: %w", err)
-		}
+	if err := w.plain.NewRaw(w.sql.schema()).Scan(ctx, &w.schema); err != nil {
+		return nil, fmt.Errorf("oracle: %w", err)
 	}
 	if err := sink.CreateTable(ctx, w.plain); err != nil {
 		return nil, err
@@ -112,13 +113,14 @@ func (w *World) Round(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("oracle: the world has other tables than those of the seed %d", o.Seed)
 	}
 	o = o.withDefaults()
-	return w.play(ctx, generate(o, w.tables, w.pg), o)
+	return w.play(ctx, generate(o, w.tables, w.sql), o)
 }
 
 func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error) {
 	if err := w.clear(ctx); err != nil {
 		return nil, err
 	}
+	w.used = p.tables
 	run := &run{world: w, program: p}
 	stop := run.disturb(ctx, o)
 	var clients sync.WaitGroup
@@ -135,6 +137,9 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 	if err := errors.Join(stop(), ctx.Err()); err != nil {
 		return nil, err
 	}
+	if err := w.settle(ctx); err != nil {
+		return nil, err
+	}
 	record, err := w.load(ctx)
 	if err != nil {
 		return nil, err
@@ -143,9 +148,34 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 		Differences: append(run.surprises, compare(record)...)}, nil
 }
 
+// settle waits until the server has nothing left to do for clients: a statement
+// whose client has gone may still commit.
+func (w *World) settle(ctx context.Context) error {
+	query := w.sql.others()
+	if query == "" {
+		return nil
+	}
+	w.audited.SetMaxIdleConns(-1) // which closes them
+	defer w.audited.SetMaxIdleConns(maxIdle)
+	for range 1000 {
+		var n int
+		if err := w.plain.NewRaw(query).Scan(ctx, &n); err != nil {
+			return fmt.Errorf("oracle: wait for connections to end: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		pause(ctx, 10*time.Millisecond)
+	}
+	return errors.New("oracle: connections that are closed do not end: is somebody else connected to the database?")
+}
+
+// maxIdle is how many connections of the clients are kept.
+const maxIdle = 8
+
 // build makes the statement of a step, or nil where there is no such statement
 // on this table or database.
 func (w *World) build(p *Program, s step, db bun.IDB) statement {
 	r := rand.New(rand.NewPCG(s.seed, 3))
-	return s.kind.build(&gen{r: r, t: s.table, tables: p.tables, db: db, pg: w.pg, schema: w.schema})
+	return s.kind.build(&gen{r: r, t: s.table, tables: p.tables, db: db, sql: w.sql, schema: w.schema})
 }

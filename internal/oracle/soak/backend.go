@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/mysqldialect"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/driver/pgdriver"
@@ -20,7 +22,12 @@ import (
 	"github.com/sqlaudit/bun/internal/oracle"
 )
 
-const postgresEnv = "BUNAUDIT_TEST_POSTGRES"
+// The variables that name servers. The sister of each that ends in _CONTROL says
+// where it takes orders.
+const (
+	postgresEnv = "BUNAUDIT_TEST_POSTGRES"
+	mariadbEnv  = "BUNAUDIT_TEST_MARIADB"
+)
 
 type backend struct {
 	name     string
@@ -39,19 +46,27 @@ func (b backend) String() string {
 const (
 	sqlite   = "sqlite"
 	postgres = "postgres"
+	mariadb  = "mariadb"
 )
 
 // choose finds the databases of a list of names; of no name, those that can be
 // had. PostgreSQL comes once for each way of recording, unless way names one.
 func choose(names, way string) ([]backend, error) {
 	control := os.Getenv(postgresEnv + "_CONTROL")
-	all := []backend{{sqlite, true, "", openSQLite}, {postgres, false, control, openPostgres}, {postgres, true, control, openPostgres}}
+	all := []backend{
+		{sqlite, true, "", openSQLite},
+		{postgres, false, control, openPostgres},
+		{postgres, true, control, openPostgres},
+		{mariadb, true, os.Getenv(mariadbEnv + "_CONTROL"), openMariaDB},
+	}
 	if names == "" {
 		names = sqlite
-		if os.Getenv(postgresEnv) == "" {
-			fmt.Println("soak: no PostgreSQL:", postgresEnv, "is not set")
-		} else {
-			names += "," + postgres
+		for _, server := range []struct{ name, env string }{{postgres, postgresEnv}, {mariadb, mariadbEnv}} {
+			if os.Getenv(server.env) == "" {
+				fmt.Printf("soak: no %s: %s is not set\n", server.name, server.env)
+			} else {
+				names += "," + server.name
+			}
 		}
 	}
 	if way != "" && way != "one" && way != "separate" {
@@ -59,13 +74,18 @@ func choose(names, way string) ([]backend, error) {
 	}
 	var chosen []backend
 	for _, name := range strings.Split(names, ",") {
-		if name != sqlite && name != postgres {
-			return nil, fmt.Errorf("no database is called %q: there are sqlite and postgres", name)
-		}
+		known := false
 		for _, b := range all {
-			if b.name == name && (way == "" || name == sqlite || b.separate == (way == "separate")) {
+			if b.name != name {
+				continue
+			}
+			known = true
+			if way == "" || name != postgres || b.separate == (way == "separate") {
 				chosen = append(chosen, b)
 			}
+		}
+		if !known {
+			return nil, fmt.Errorf("no database is called %q: there are sqlite, postgres and mariadb", name)
 		}
 	}
 	return chosen, nil
@@ -111,6 +131,33 @@ func openPostgres(ctx context.Context, s oracle.Setup) (*oracle.World, func(), e
 		return bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(u.String()))), pgdialect.New())
 	}, func() {
 		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP SCHEMA "+schema+" CASCADE")
+		_ = admin.Close()
+	})
+}
+
+func openMariaDB(ctx context.Context, s oracle.Setup) (*oracle.World, func(), error) {
+	cfg, err := mysql.ParseDSN(os.Getenv(mariadbEnv))
+	if err != nil || os.Getenv(mariadbEnv) == "" {
+		return nil, nil, errors.New(mariadbEnv + " is not the data source name of a server") // err would show the password
+	}
+	cfg.Logger = &mysql.NopLogger{} // that connections fail is what the command sees to
+	cfg.MultiStatements = true      // as on the other databases
+	pool := func(database string) *bun.DB {
+		c := cfg.Clone()
+		c.DBName = database
+		connector, err := mysql.NewConnector(c)
+		if err != nil {
+			panic(err) // the configuration has been parsed
+		}
+		return bun.NewDB(sql.OpenDB(connector), mysqldialect.New())
+	}
+	admin := pool(cfg.DBName)
+	schema := fmt.Sprintf("bunaudit_soak_%d", time.Now().UnixNano())
+	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+schema+" CHARACTER SET utf8mb4"); err != nil {
+		return nil, nil, errors.Join(err, admin.Close())
+	}
+	return openWorld(ctx, s, func() *bun.DB { return pool(schema) }, func() {
+		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+schema)
 		_ = admin.Close()
 	})
 }

@@ -8,9 +8,9 @@
 //	soak: 123456 statements, 234567 events, 0 differences
 //
 // A difference is printed with its seed and the smallest program that shows it;
-// -seed runs it again. PostgreSQL is the one at BUNAUDIT_TEST_POSTGRES, where a
-// schema is created for the run; SQLite needs nothing. A server that can be
-// restarted, see internal/testdb/server, is.
+// -seed runs it again. PostgreSQL and MariaDB are those at BUNAUDIT_TEST_POSTGRES
+// and BUNAUDIT_TEST_MARIADB, where a schema is created for the run; SQLite needs
+// nothing. A server that can be restarted, see internal/testdb/server, is.
 package main
 
 import (
@@ -52,7 +52,7 @@ type settings struct {
 func run() error {
 	var s settings
 	flag.DurationVar(&s.length, "for", 30*time.Second, "how long, shared by the databases")
-	names := flag.String("db", "", "databases, as in sqlite,postgres; by default every one that can be had")
+	names := flag.String("db", "", "databases, as in sqlite,mariadb; by default every one that can be had")
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of the first round; the next has the next")
 	flag.IntVar(&s.rounds, "rounds", 0, "stop after this many rounds; 0 is no limit")
 	flag.IntVar(&s.options.Clients, "clients", 8, "clients side by side")
