@@ -75,6 +75,20 @@ func TestJoinedUpdatesOfASharedTableOnMariaDB(t *testing.T) {
 	require.Equal(t, "AnimalName", a.events(t)[0].Model)
 }
 
+// Each row moves to the key of the one before. The rows are found in the order of
+// another index, and updated in that of the key.
+func TestAKeyIsRecordedAsLeftBeforeItIsRecordedAsTakenAgain(t *testing.T) {
+	db := testdb.New(t, testdb.MariaDB)
+	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Stock)(nil)}}, (*Stock)(nil))
+	a.execute(t, "INSERT INTO stock VALUES (50, 'c', 0), (51, 'b', 0), (52, 'a', 0)")
+	a.execute(t, "INSERT INTO stock SELECT 1000 + seq, CONCAT('other ', seq), 0 FROM seq_1_to_500") // or the index is of no use
+	require.NoError(t, exec(a.NewUpdate().Model((*Stock)(nil)).Set("id = id - 1").Where("sku IN ('a', 'b', 'c')").Exec(t.Context())))
+	require.Equal(t, []string{
+		`update stock {"id":49} was {"id":50}: id 50 -> 49`, `update stock {"id":50} was {"id":51}: id 51 -> 50`,
+		`update stock {"id":51} was {"id":52}: id 52 -> 51`,
+	}, a.story(t))
+}
+
 // A trigger has the last word on what a row becomes.
 func TestTriggersOnMariaDBAreSeenInWhatTheyLeave(t *testing.T) {
 	db := testdb.New(t, testdb.MariaDB)

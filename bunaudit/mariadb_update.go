@@ -38,6 +38,9 @@ func (c *mariadbCapture) update(ctx context.Context) (*outcome, error) {
 	if err != nil || len(before) == 0 {
 		return out, err
 	}
+	if changesIdentity(c.plan, c.stmt) {
+		before = vacatedFirst(before, olds)
+	}
 	news := make([]identity, len(before))
 	for i, row := range before {
 		news[i] = row.identity
@@ -111,6 +114,29 @@ func (c *mariadbCapture) touchedRows(ctx context.Context, qualifier string) (row
 		rows = append(rows, touched{id, img})
 	}
 	return rows, olds, nil
+}
+
+// vacatedFirst puts the rows in an order in which their keys can change: one that
+// leaves a key before the one that takes it. So the statement has changed them,
+// since no two rows have a key at once; the rows may have been read in another
+// order, by another index. olds are the keys of the rows before the statement.
+func vacatedFirst(rows []touched, olds []identity) []touched {
+	leaves := make(map[string]int, len(rows))
+	for i, old := range olds {
+		leaves[old.mapKey()] = i
+	}
+	ordered, placed := make([]touched, 0, len(rows)), make([]bool, len(rows))
+	var waiting []int // each for the one after it
+	for i := range rows {
+		for next, ok := i, true; ok && !placed[next]; next, ok = leaves[rows[next].identity.mapKey()] {
+			placed[next] = true
+			waiting = append(waiting, next)
+		}
+		for ; len(waiting) > 0; waiting = waiting[:len(waiting)-1] {
+			ordered = append(ordered, rows[waiting[len(waiting)-1]])
+		}
+	}
+	return ordered
 }
 
 // updatedTable is what an UPDATE calls the table whose rows it updates; or it says
