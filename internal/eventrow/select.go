@@ -1,6 +1,7 @@
 package eventrow
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/sqlaudit/bun/internal/value"
@@ -15,6 +16,21 @@ type Select struct {
 	Changes string
 	Soft    string // empty: false for all
 	Tx      string // empty: the row's own
+
+	// Param is the number of the first of the parameters that stand for what the
+	// rows have in common, as [Row.AppendArguments] gives it. 0: it is written
+	// into the statement.
+	Param int
+}
+
+// takeParam appends the next parameter with its type, if there are any.
+func (s *Select) takeParam(b []byte, typ string) ([]byte, bool) {
+	if s.Param == 0 {
+		return b, false
+	}
+	b = strconv.AppendInt(append(b, '$'), int64(s.Param), 10)
+	s.Param++
+	return append(b, typ...), true
 }
 
 // AppendColumns appends the names of the columns that [Row.AppendSelect] gives
@@ -37,26 +53,31 @@ func (r *Row) AppendColumns(b []byte, s *Select) []byte {
 
 // AppendSelect appends the SELECT of rows for an INSERT, without its FROM: what
 // they have in common is r's. The ids count up from r's, row by row, or have its
-// time and are random, which is cheaper.
+// time and are random, which is cheaper. With parameters they have to be random.
 func (r *Row) AppendSelect(b []byte, s *Select, random bool) []byte {
+	params, ok := *s, false
 	b = append(b, "SELECT "...)
 	if random {
-		const stamp = 18 // up to the third group: the time, the version and its fraction
-		b = append(append(b, "overlay(gen_random_uuid()::text PLACING '"...), r.ID[:stamp]...)
-		b = append(b, "' FROM 1)::uuid"...)
+		b = append(b, "overlay(gen_random_uuid()::text PLACING "...)
+		if b, ok = params.takeParam(b, "::text"); !ok {
+			b = append(append(append(b, '\''), r.ID[:stamp]...), '\'')
+		}
+		b = append(b, " FROM 1)::uuid"...)
 	} else {
 		b = appendID(b, r.ID)
 	}
-	b = append(b, ", '"...)
-	b = r.Time.t.AppendFormat(b, timeLayout)
-	b = append(append(b, "'::timestamptz, "...), s.Op...)
+	if b, ok = params.takeParam(append(b, ", "...), "::timestamptz"); !ok {
+		b = append(r.Time.t.AppendFormat(append(b, '\''), timeLayout), "'::timestamptz"...)
+	}
+	b = append(append(b, ", "...), s.Op...)
 	b = value.AppendPostgresLiteral(append(b, ", "...), r.Table)
 	b = append(append(b, ", "...), s.Key...)
 	b = append(append(b, ", "...), s.Changes...)
+	b = append(b, ", "...)
 	if s.Tx != "" {
-		b = append(append(b, ", "...), s.Tx...)
-	} else {
-		b = append(append(append(b, ", '"...), r.Tx...), "'::uuid"...)
+		b = append(b, s.Tx...)
+	} else if b, ok = params.takeParam(b, "::uuid"); !ok {
+		b = append(append(append(b, '\''), r.Tx...), "'::uuid"...)
 	}
 	if s.OldKey != "" {
 		b = append(append(b, ", "...), s.OldKey...)
@@ -65,12 +86,43 @@ func (r *Row) AppendSelect(b []byte, s *Select, random bool) []byte {
 		b = append(append(b, ", "...), s.Soft...)
 	}
 	for _, c := range r.shared() {
-		if c.value != "" {
-			b = value.AppendPostgresLiteral(append(b, ", "...), c.value)
-			b = append(b, c.cast...)
+		if c.value == "" {
+			continue
+		}
+		if b, ok = params.takeParam(append(b, ", "...), cmp.Or(c.cast, "::text")); !ok {
+			b = append(value.AppendPostgresLiteral(b, c.value), c.cast...)
 		}
 	}
 	return b
+}
+
+// stamp is how much of an id is the time: three groups, with the version and
+// the fraction of a millisecond.
+const stamp = 18
+
+// AppendArguments appends the literals that the parameters of [Row.AppendSelect]
+// stand for, with random ids and the row's own Tx, and commas between them.
+func (r *Row) AppendArguments(b []byte) []byte {
+	b = append(append(append(b, '\''), r.ID[:stamp]...), "','"...)
+	b = r.Time.t.AppendFormat(b, timeLayout)
+	b = append(append(append(b, "','"...), r.Tx...), '\'')
+	for _, c := range r.shared() {
+		if c.value != "" {
+			b = value.AppendPostgresLiteral(append(b, ','), c.value)
+		}
+	}
+	return b
+}
+
+// Shared says which of the columns that may be NULL have a value that all rows
+// have in common: with the same ones [Row.AppendSelect] has the same parameters.
+func (r *Row) Shared() (set uint16) {
+	for i, c := range r.shared() {
+		if c.value != "" {
+			set |= 1 << i
+		}
+	}
+	return set
 }
 
 type sharedColumn struct{ name, value, cast string }

@@ -2,7 +2,9 @@ package sqltext
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -115,6 +117,37 @@ func FuzzSplit(f *testing.F) {
 			}
 		}
 		t.Fatalf("Targets(%q) = %v without %v", sql, names, s.Target)
+	})
+}
+
+// With its values back in their places a text is what it was.
+func FuzzLift(f *testing.F) {
+	seed(f)
+	f.Add(byte(0), "UPDATE t SET a = 'x', b = -1, c = E'\\'' WHERE d = 7 AND (e = 'f') OR g = 1.5")
+	parameter := regexp.MustCompile(`\$(\d+)(::(integer|bigint|numeric))?`)
+	f.Fuzz(func(t *testing.T, _ byte, sql string) {
+		s, err := Split(PostgreSQL, sql)
+		if err != nil {
+			return
+		}
+		text, values, ok := s.Lift(sql)
+		if !ok {
+			return
+		}
+		next := 0
+		back := parameter.ReplaceAllStringFunc(text, func(p string) string {
+			next++
+			if got := parameter.FindStringSubmatch(p)[1]; got != strconv.Itoa(next) || next > len(values) {
+				t.Fatalf("Lift(%q) = %q with %q", sql, text, values)
+			}
+			return values[next-1]
+		})
+		if back != sql[:s.End] || next != len(values) {
+			t.Fatalf("Lift(%q) = %q with %q", sql, text, values)
+		}
+		if again, err := Split(PostgreSQL, text); err != nil || again.Verb != s.Verb || again.Target != s.Target {
+			t.Fatalf("Split(%q) = %+v, %v", text, again, err)
+		}
 	})
 }
 
