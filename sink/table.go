@@ -18,7 +18,7 @@ type Tabled interface {
 	Sink
 
 	// EventTables returns the tables, in the order in which Write inserts into
-	// them. None means that this sink, as it is configured, needs its Write
+	// them; nobody changes the slice. None means that this sink, as it is configured, needs its Write
 	// called.
 	EventTables() []Table
 

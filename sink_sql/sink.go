@@ -22,6 +22,7 @@ type Sink struct {
 	table   eventrow.Table
 	db      *bun.DB // nil: the transaction's own database
 	monthly bool
+	tables  []sink.Table // for EventTables
 }
 
 var (
@@ -41,6 +42,9 @@ func New(opts ...Option) *Sink {
 	}
 	if err := s.table.Validate(); err != nil {
 		panic("sqlsink: " + err.Error())
+	}
+	if s.db == nil {
+		s.tables = []sink.Table{sink.Table(s.table)}
 	}
 	return s
 }
@@ -133,12 +137,7 @@ func (s *Sink) write(ctx context.Context, tx sink.Tx, events []sink.Event) error
 
 // EventTables implements [sink.Tabled]. With [WithDB] there are none: the table
 // is in another database than the change.
-func (s *Sink) EventTables() []sink.Table {
-	if s.db != nil {
-		return nil
-	}
-	return []sink.Table{sink.Table(s.table)}
-}
+func (s *Sink) EventTables() []sink.Table { return s.tables }
 
 // Explain implements [sink.Tabled]: the error is [ErrNoTable] where the table is
 // missing.

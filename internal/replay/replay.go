@@ -32,21 +32,21 @@ func Read(rows *sql.Rows) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Columns: make([]string, len(types)), Types: make([]string, len(types))}
+	n := len(types)
+	names, scanned := make([]string, 2*n), make([]any, 2*n)
+	r := &Result{Columns: names[:n:n], Types: names[n:]}
 	for i, t := range types {
 		r.Columns[i], r.Types[i] = t.Name(), t.DatabaseTypeName()
 	}
-	dest := make([]any, len(types))
+	values, dest := scanned[:n], scanned[n:]
+	for i := range values {
+		dest[i] = &values[i] // a scan into *any keeps the driver's own type
+	}
 	for rows.Next() {
-		// A scan into *any keeps the driver's own type.
-		values := make([]any, len(types))
-		for i := range values {
-			dest[i] = &values[i]
-		}
 		if err := rows.Scan(dest...); err != nil {
 			return nil, err
 		}
-		row := make([]driver.Value, len(values))
+		row := make([]driver.Value, n)
 		for i, v := range values {
 			row[i] = v
 		}
@@ -66,6 +66,15 @@ func (r *Result) Head(n int) *Result {
 		head.Rows[i] = row[:keep:keep]
 	}
 	return head
+}
+
+// Cut takes the last n columns off r.
+func (r *Result) Cut(n int) {
+	keep := len(r.Columns) - n
+	r.Columns, r.Types = r.Columns[:keep], r.Types[:keep]
+	for i, row := range r.Rows {
+		r.Rows[i] = row[:keep:keep]
+	}
 }
 
 // Player turns results into rows. Make one with [New], and close it; it is safe
