@@ -22,6 +22,7 @@ type capture struct {
 	schema   string // of a table that is shadowed
 	names    string // of the columns that it returns, once they were asked for
 	moves    bool   // it is an upsert that sets the key of the rows that it finds
+	param    int    // the first parameter of the events, see eventrow.Select
 }
 
 func (c *capture) run(ctx context.Context) (*outcome, error) {

@@ -25,9 +25,11 @@ type Hook struct {
 	txs        turns[sql.Tx]
 	conns      turns[sql.Conn]
 	counts     *counters
-	ownIDs     bool                // Config.NewID is not set
-	listener   sink.CommitListener // the sink, or nil where it is none
-	player     *replay.Player      // of rows that are on record
+	ownIDs     bool // Config.NewID is not set
+	// preparesAtOnce doesn't wait for a statement to come again.
+	preparesAtOnce bool
+	listener       sink.CommitListener // the sink, or nil where it is none
+	player         *replay.Player      // of rows that are on record
 
 	mu  sync.Mutex
 	dbs []*bun.DB

@@ -69,11 +69,10 @@ func (r *recorder) runInline(ctx context.Context, actor sink.Actor, wantRows boo
 	if err != nil {
 		return nil, byID, nil
 	}
-	text := c.inlineText(tables, &row)
-	if wantRows {
-		out, err = c.queryInline(ctx, text)
-	} else {
-		out, err = c.execInline(ctx, text)
+	out, text, done, err := c.sendPrepared(ctx, tables, &row)
+	if !done {
+		text = c.inlineText(tables, &row)
+		out, err = c.send(ctx, text)
 	}
 	switch {
 	case err == nil && text.guarded && out.affected == 0:
@@ -175,6 +174,14 @@ func (r *recorder) eventRow(ctx context.Context, u *unit, actor sink.Actor, c *c
 	return eventrow.FromEvent(&e)
 }
 
+// send runs the statement that writes its events.
+func (c *capture) send(ctx context.Context, text inlineText) (*outcome, error) {
+	if c.wantRows {
+		return c.queryInline(ctx, text)
+	}
+	return c.execInline(ctx, text)
+}
+
 // execInline runs the statement for how many rows it comes to.
 func (c *capture) execInline(ctx context.Context, text inlineText) (*outcome, error) {
 	res, err := c.exec(ctx, text.sql)
@@ -208,10 +215,8 @@ func (c *capture) queryInline(ctx context.Context, text inlineText) (*outcome, e
 			}
 		}
 	}
+	result.Cut(text.ours)
 	out.returned = result
-	if text.ours > 0 {
-		out.returned = result.Head(text.ours)
-	}
 	return out, nil
 }
 

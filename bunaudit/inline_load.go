@@ -30,6 +30,10 @@ type inline struct {
 	// partitioned: rows that come out of an INSERT have no system columns.
 	partitioned bool
 
+	// readsByModifier: what a literal for one of its columns means depends on more
+	// than the column's type.
+	readsByModifier bool
+
 	columns map[string]bool // the names of all columns of the table
 	table   pgevent.Table
 	at      map[string]int // where a column is in an image, by its name
@@ -77,8 +81,9 @@ FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(?)`
 		p.never = byRelation
 		return p, nil
 	}
-	for name := range types {
+	for name, t := range types {
 		p.columns[name] = true
+		p.readsByModifier = p.readsByModifier || t.ReadsByModifier()
 	}
 	column := func(f *schema.Field, mask sink.Mask, at int) pgevent.Column {
 		return pgevent.Column{Name: f.Name, Quoted: string(f.SQLName), Type: types[f.Name], Mask: mask, At: at}

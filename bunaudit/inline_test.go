@@ -87,17 +87,18 @@ func sampleStatements() []string {
 // Whether the statement writes its events or others do, they are the same.
 func TestBothWaysGiveTheSameEvents(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
-	story := func(separate bool, withTee bool) []string {
+	story := func(separate, withTee, prepare bool) []string {
 		db := testdb.New(t, testdb.Postgres)
 		_, err := db.ExecContext(t.Context(), samplesTable)
 		require.NoError(t, err)
-		cfg := bunaudit.Config{Now: func() time.Time { return at }, Models: []any{(*Sample)(nil)}, SeparateStatements: separate}
+		cfg := bunaudit.Config{Now: func() time.Time { return at }, Models: []any{(*Sample)(nil)}, SeparateStatements: separate, Prepare: prepare}
 		if withTee {
 			second := sqlsink.New(sqlsink.Table("second"))
 			require.NoError(t, second.CreateTable(t.Context(), db))
 			cfg.Sink = sink.Tee(sqlsink.New(), second)
 		}
 		a := newAudited(t, db, cfg)
+		bunaudit.PrepareAtOnce(a.hook)
 		ctx := bunaudit.WithActor(t.Context(), sink.Actor{ID: "o'x\\", Type: "user", Name: "N", OnBehalfOf: "7"})
 		ctx = bunaudit.WithMeta(bunaudit.WithReason(ctx, "why\x00"), "k'", `"v\`)
 		var lines []string
@@ -132,10 +133,11 @@ func TestBothWaysGiveTheSameEvents(t *testing.T) {
 		}
 		return lines
 	}
-	want := story(true, false)
+	want := story(true, false, false)
 	require.Greater(t, len(want), 30)
-	require.ElementsMatch(t, want, story(false, false)) // the rows of a statement come in no order
-	require.ElementsMatch(t, want, story(false, true))
+	require.ElementsMatch(t, want, story(false, false, false)) // the rows of a statement come in no order
+	require.ElementsMatch(t, want, story(false, true, false))
+	require.ElementsMatch(t, want, story(false, false, true))
 }
 
 func TestStatsSayWhyAStatementDidNotWriteItsEvents(t *testing.T) {

@@ -157,6 +157,7 @@ func (c *capture) appendReturningAnd(b []byte) []byte {
 // expression, or as what the statement ends with.
 func (c *capture) appendInsert(b []byte, tables []sink.Table, row *eventrow.Row, form *eventForm, from string) []byte {
 	d, sel := c.registry.dialect, form.sel
+	sel.Param = c.param
 	if c.unit.mayJoin { // the id of a transaction is kept as long as it lasts
 		sel.Tx = "COALESCE(NULLIF(current_setting('bunaudit.tx', true), ''), set_config('bunaudit.tx', '" + row.Tx + "', true))::uuid"
 	}

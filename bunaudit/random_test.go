@@ -40,9 +40,13 @@ func TestRandomStatementsAgainstTriggers(t *testing.T) {
 				fresh.SetMaxIdleConns(-1) // the database is the world's
 				var err error
 				w, err = oracle.Open(t.Context(), oracle.Setup{
-					Open:      func() *bun.DB { return fresh.Open(t) },
-					Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements = db.Variant == separately },
-					Seed:      seed,
+					Open: func() *bun.DB { return fresh.Open(t) },
+					// What comes for the first time, and in transactions, is not prepared.
+					Configure: func(cfg *bunaudit.Config) {
+						cfg.SeparateStatements = db.Variant == separately
+						cfg.Prepare = !cfg.SeparateStatements
+					},
+					Seed: seed,
 				})
 				require.NoError(t, err)
 			}

@@ -25,7 +25,8 @@ type registry struct {
 	dialect database // nil where the dialect is not supported
 	lexical sqltext.Dialect
 
-	plans sync.Map // *schema.Table → *plan
+	plans    sync.Map // *schema.Table → *plan
+	prepared preparer
 
 	mu    sync.Mutex // serialises rebuild
 	known atomic.Pointer[known]

@@ -42,6 +42,7 @@ func contenders() []*contender {
 	return []*contender{
 		{name: "plain", schema: "bunaudit_bench_plain", do: asItIs, silent: true},
 		{name: "one statement", schema: "bunaudit_bench_one_statement", do: asItIs, hook: audited(bunaudit.Config{})},
+		{name: "prepared", schema: "bunaudit_bench_prepared", do: asItIs, hook: audited(bunaudit.Config{Prepare: true})},
 		{name: "general", schema: "bunaudit_bench_general", do: asItIs, hook: audited(bunaudit.Config{SeparateStatements: true})},
 		{name: "trigger with actor", schema: "bunaudit_bench_trigger", do: withActor, ddl: rowTrigger},
 		{name: "statement trigger", schema: "bunaudit_bench_statement_trigger", do: withActor, ddl: statementTrigger},

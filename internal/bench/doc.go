@@ -11,6 +11,7 @@
 //
 //	plain                 Bun without a hook: records nothing
 //	one statement         this library, as it is by default
+//	prepared              the same with Config.Prepare
 //	general               this library, told to take the general way
 //	trigger with actor    a PL/pgSQL trigger for each row, which makes the event of to_jsonb(OLD) and to_jsonb(NEW); the
 //	                      application hands the actor over by set_config at the start of the transaction

@@ -188,11 +188,13 @@ func (t *track) line(ctx context.Context, l *line, budget time.Duration) ([]*rac
 		}
 		t.fsync = l.fsync
 	}
-	racers := t.near
+	racers, others := t.near, t.far
 	if l.delay > 0 {
-		racers = t.far
+		racers, others = t.far, t.near
 	}
-	for _, r := range racers {
+	for i, r := range racers {
+		others[i].db.SetMaxIdleConns(0) // the server has not enough for all at once
+		r.db.SetMaxIdleConns(poolSize)
 		r.next, r.samples = 0, nil
 	}
 	return racers, race(ctx, &l.workload, racers, budget)

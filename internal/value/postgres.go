@@ -23,7 +23,14 @@ type PostgresType struct {
 	rule  pgRule
 	array bool
 	equal pgEquality
+	field bool // an interval
 }
+
+// ReadsByModifier reports whether the input of a value takes the column's type
+// modifier into account: '1' is a year in a column of the type interval year,
+// and a second as an interval that is then converted. In all others such
+// as numeric(5, 2), the value is read first.
+func (t PostgresType) ReadsByModifier() bool { return t.field && !t.array }
 
 // Plain reports whether to_jsonb alone makes the canonical JSON of a value that
 // is not NULL.
@@ -126,7 +133,8 @@ func LoadPostgresTypes(ctx context.Context, q queryer, table string) (map[string
 		if err := rows.Scan(&name, &t.Name, &t.OID, &t.Generated, &depth, &oid, &typtype, &typname); err != nil {
 			return nil, fmt.Errorf("value: load column types: %w", err)
 		}
-		t.array = depth > 0
+		const interval = 1186
+		t.array, t.field = depth > 0, oid == interval
 		if depth < 2 {
 			t.rule = ruleOf(oid, typtype, typname)
 		}
