@@ -58,7 +58,7 @@ func onPostgresSeparately(t *testing.T, body func(t *testing.T, db *testdb.DB)) 
 }
 
 // newAudited adds the hook to db. Its sink is the SQL sink unless cfg has one.
-// The models' tables are created.
+// The models' tables are created, unless they are there.
 func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any) *audited {
 	t.Helper()
 	events := sqlsink.New()
@@ -71,10 +71,27 @@ func newAudited(t *testing.T, db *testdb.DB, cfg bunaudit.Config, models ...any)
 	pool := db.Open(t)
 	pool.AddQueryHook(hook)
 	for _, m := range models {
-		_, err := db.NewCreateTable().Model(m).Exec(t.Context())
+		_, err := db.NewCreateTable().Model(m).IfNotExists().Exec(t.Context())
 		require.NoError(t, err)
 	}
 	return &audited{DB: pool, hook: hook, plain: db}
+}
+
+// renew makes a table as it was when it was created, and that of the events, for
+// tests that go through many cases: new ones for each would take most of the time.
+func renew(t *testing.T, db *testdb.DB, table string) {
+	t.Helper()
+	statements := []string{"TRUNCATE TABLE audit_events", "TRUNCATE TABLE " + table}
+	switch db.Backend {
+	case testdb.Postgres:
+		statements = []string{"TRUNCATE TABLE audit_events, " + table + " RESTART IDENTITY"}
+	case testdb.SQLite:
+		statements = []string{"DELETE FROM audit_events", "DELETE FROM " + table, "DELETE FROM sqlite_sequence"}
+	}
+	for _, statement := range statements {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
 }
 
 // onMariaDB reports whether db is a MariaDB, whose UPDATE has no RETURNING.
