@@ -60,10 +60,10 @@ func (c *client) close() { c.transport.CloseIdleConnections() }
 // produce publishes one batch to one partition, with the acknowledgement of all
 // replicas in sync. Where there is an error the batch may have been written all
 // the same, unless the error is permanent.
-func (c *client) produce(ctx context.Context, topic string, partition int, records []kafka.Record) error {
+func (c *client) produce(ctx context.Context, at place, messages []*kafka.Message) error {
 	res, err := c.kafka.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll,
-		Compression: c.cfg.Compression, Records: kafka.NewRecordReader(records...),
+		Topic: at.topic, Partition: at.partition, RequiredAcks: kafka.RequireAll,
+		Compression: c.cfg.Compression, Records: &records{messages: messages, now: time.Now()},
 	})
 	if err == nil {
 		err = res.Error

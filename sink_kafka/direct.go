@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -67,19 +66,18 @@ func (s *Sink) address(ctx context.Context, e *sink.Event) (place, kafka.Message
 
 func (s *Sink) send(ctx context.Context, at place, messages []kafka.Message) error {
 	for len(messages) > 0 {
-		now := time.Now()
-		var records []kafka.Record
-		for size := 0; len(records) < len(messages); {
-			m := &messages[len(records)]
-			if size += sizeOf(m); len(records) > 0 && size > s.cfg.MaxBatchBytes {
+		var batch []*kafka.Message
+		for size := 0; len(batch) < len(messages); {
+			m := &messages[len(batch)]
+			if size += sizeOf(m); len(batch) > 0 && size > s.cfg.MaxBatchBytes {
 				break
 			}
-			records = append(records, recordOf(m, now))
+			batch = append(batch, m)
 		}
-		if err := s.client.produce(ctx, at.topic, at.partition, records); err != nil {
+		if err := s.client.produce(ctx, at, batch); err != nil {
 			return fmt.Errorf("%s: %w", at, err)
 		}
-		messages = messages[len(records):]
+		messages = messages[len(batch):]
 	}
 	return nil
 }
@@ -108,10 +106,4 @@ func sizeOf(m *kafka.Message) int {
 		n += 4 + len(h.Key) + len(h.Value)
 	}
 	return n
-}
-
-// recordOf dates a message by when it is sent: brokers delete by the age of a
-// message, and an event that waited for long must not be deleted at once.
-func recordOf(m *kafka.Message, now time.Time) kafka.Record {
-	return kafka.Record{Time: now, Key: kafka.NewBytes(m.Key), Value: kafka.NewBytes(m.Value), Headers: m.Headers}
 }

@@ -126,14 +126,13 @@ func (r *Relay) batch(events []*outgoing) int {
 }
 
 func (r *Relay) produce(ctx context.Context, at place, events []*outgoing) error {
-	now := time.Now()
-	records := make([]kafka.Record, len(events))
+	messages := make([]*kafka.Message, len(events))
 	for i, e := range events {
-		records[i] = recordOf(&e.message, now)
+		messages[i] = &e.message
 	}
 	ctx, cancel := r.grace(ctx)
 	defer cancel()
-	return r.sink.client.produce(ctx, at.topic, at.partition, records)
+	return r.sink.client.produce(ctx, at, messages)
 }
 
 // halt notes that a place can't be written to, and when to try again.

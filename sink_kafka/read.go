@@ -26,6 +26,7 @@ type outgoing struct {
 const (
 	maxPageBytes = 16 << 20 // bounds what is read at once
 	encodeAhead  = 50       // messages
+	maxExpected  = 10_000   // events
 )
 
 // page is a part of the outbox, in order.
@@ -43,6 +44,9 @@ func (r *Relay) read(ctx context.Context, conn bun.IConn, after int64, limit int
 	}
 	defer func() { _ = rows.Close() }()
 	p := page{last: true}
+	if limit > glance { // of a backlog, so that the page is full as a rule
+		p.events = make([]outgoing, 0, min(limit, maxExpected))
+	}
 	size := 0
 	var row eventrow.Row
 	fields := row.Fields(r.db.Dialect().Name())
