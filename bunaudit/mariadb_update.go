@@ -49,8 +49,7 @@ func (c *mariadbCapture) update(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range leavingFirst(olds, news) {
-		row := before[i]
+	for _, row := range before {
 		img, ok := after.byIdentity[row.identity.mapKey()]
 		if !ok {
 			return nil, c.notRecorded("", errUnforetold)
@@ -58,30 +57,6 @@ func (c *mariadbCapture) update(ctx context.Context) (*outcome, error) {
 		out.changes = append(out.changes, rowChange{old: row.image, new: img})
 	}
 	return out, nil
-}
-
-// leavingFirst returns the places of the rows in an order in which their
-// identities can have changed: a row has left the one that another takes. Rows
-// are updated in an order that the statement need not say, and those that are
-// read before may come in another one.
-func leavingFirst(olds, news []identity) []int {
-	at := make(map[string]int, len(olds))
-	for i, id := range olds {
-		at[id.mapKey()] = i
-	}
-	order, placed := make([]int, 0, len(olds)), make([]bool, len(olds))
-	var waiting []int
-	for i := range olds {
-		for next, ok := i, true; ok && !placed[next]; next, ok = at[news[next].mapKey()] {
-			placed[next] = true
-			waiting = append(waiting, next)
-		}
-		for len(waiting) > 0 {
-			last := len(waiting) - 1
-			order, waiting = append(order, waiting[last]), waiting[:last]
-		}
-	}
-	return order
 }
 
 // touchedRows reads the rows that the condition holds for, and locks them. It
