@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,16 +234,20 @@ func (r *replacer) account(ctx context.Context, run *replaced, before *standing)
 	return nil
 }
 
-// readStanding reads and locks the rows that have a key of one of these.
+// readStanding reads and locks the rows that have a key of one of these. It looks
+// for all of them each time: where a transaction doesn't lock what isn't there, as
+// at READ COMMITTED, a row may have come since the last time.
 func (r *replacer) readStanding(ctx context.Context, before *standing, rows []replacingRow) error {
 	for i, index := range r.indexes {
 		var keys []identity
+		asked := map[string]bool{}
 		for _, row := range rows {
-			if key := row.keys[i]; key != nil && !before.lookup[lookupKey(i, key)] {
-				before.lookup[lookupKey(i, key)] = true
+			if key := row.keys[i]; key != nil && !asked[lookupKey(i, key)] {
+				asked[lookupKey(i, key)] = true
 				keys = append(keys, key)
 			}
 		}
+		maps.Copy(before.lookup, asked)
 		if len(keys) == 0 {
 			continue
 		}

@@ -2,6 +2,7 @@ package bunaudit_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -45,6 +46,28 @@ func TestAReplaceIsRecordedAsTheRowsItDeletesAndInserts(t *testing.T) {
 			{"of a random row", raw("REPLACE INTO stock SELECT 1, sku, 0 FROM stock WHERE id > 1 ORDER BY " + random(db) + " LIMIT 0"), nil, ""},
 		})
 	})
+}
+
+// At READ COMMITTED a row that isn't there isn't locked: another client may insert
+// it when the rows that are in the way have been read.
+func TestARowThatComesInTheWayOfAReplaceMeanwhileIsRecordedAsDeleted(t *testing.T) {
+	db := testdb.New(t, testdb.MariaDB)
+	a := newAudited(t, db, bunaudit.Config{}, (*Stock)(nil))
+	a.execute(t, "INSERT INTO stock VALUES (1, 'a', 1)")
+	savepoints := 0
+	a.AddQueryHook(&canceller{prefix: "SAVEPOINT bunaudit_rehearsal", cancel: func() {
+		if savepoints++; savepoints == 2 {
+			a.execute(t, "INSERT INTO stock VALUES (2, 'late', 0)")
+		}
+	}})
+	require.NoError(t, a.RunInTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelReadCommitted}, func(ctx context.Context, tx bun.Tx) error {
+		return exec(tx.NewInsert().Model(&[]Stock{{ID: 1, SKU: "a", N: 7}, {ID: 2, SKU: "b", N: 7}}).Replace().Exec(ctx))
+	}))
+	require.Greater(t, savepoints, 2)
+	require.Equal(t, []string{
+		`delete stock {"id":1}: n 1, sku "a"`, `insert stock {"id":1}: n -> 7, sku -> "a"`,
+		`delete stock {"id":2}: n 0, sku "late"`, `insert stock {"id":2}: n -> 7, sku -> "b"`,
+	}, a.story(t))
 }
 
 func random(db *testdb.DB) string {
