@@ -136,12 +136,18 @@ func numberSources(f *schema.Field, k Kind, s string) []any {
 	}
 	if errInt == nil {
 		out = append(out, n)
-	} else if u, err := strconv.ParseUint(s, 10, 64); err == nil {
+	} else if u, err := strconv.ParseUint(s, 10, 64); err == nil && !isSigned(f) {
 		out = append(out, u)
 	} else if x, err := strconv.ParseFloat(s, 64); err == nil {
 		out = append(out, x)
 	}
 	return append(out, s, []byte(s))
+}
+
+// isSigned is whether Bun's scanner would make a negative number of one that is
+// too large for the field: SQLite has them in columns of integers.
+func isSigned(f *schema.Field) bool {
+	return f.IndirectType.Kind() >= reflect.Int && f.IndirectType.Kind() <= reflect.Int64
 }
 
 // decodeUnscannable decodes into a type that Bun writes but has no scanner

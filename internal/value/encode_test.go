@@ -102,10 +102,11 @@ func TestOddValuesOfSQLiteComeBack(t *testing.T) {
 
 func TestDecodeRefusesWhatDoesNotFitAndDoesNotShowIt(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		for column, raw := range map[string]string{
-			"i": `"secret"`, "b": `"secret"`, "t": `"secret"`, "i64": `123456789012345678901`, "ip": `"secret"`, "uu": `{"secret":1}`,
-			"f64": `[4711]`, "u": `-`, "s": ``,
+		for _, c := range [][2]string{
+			{"i", `"secret"`}, {"b", `"secret"`}, {"t", `"secret"`}, {"i64", `123456789012345678901`}, {"i64", `9223372036854776000`},
+			{"ip", `"secret"`}, {"uu", `{"secret":1}`}, {"f64", `[4711]`}, {"u", `-`}, {"s", ``},
 		} {
+			column, raw := c[0], c[1]
 			f := field[basics](t, db, column)
 			err := value.Decode(f, json.RawMessage(raw), reflect.New(f.StructField.Type).Elem())
 			require.Error(t, err, "%s: %s", column, raw)
