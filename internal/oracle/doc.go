@@ -26,6 +26,10 @@
 //   - changes are in one transaction in the one record where they are in the
 //     other;
 //   - the events, replayed from nothing, give the tables as they are;
+//   - package retrieval gives the rows as they were at moments at which the
+//     clients paused and the tables were read; and transactions that it reverts
+//     are as if they had never been, unless later ones build on them, see
+//     Options.Moments;
 //   - a statement fails only for reasons of its own, or of the disturbances that
 //     the program contains; what has to be refused is refused.
 //

@@ -43,9 +43,11 @@ func (w *World) load(ctx context.Context) (*record, error) {
 		return nil, fmt.Errorf("oracle: load events: %w", err)
 	}
 	for _, t := range w.tables {
-		if err := w.loadLive(ctx, r, t); err != nil {
+		live, err := w.readLive(ctx, t)
+		if err != nil {
 			return nil, fmt.Errorf("oracle: load %s: %w", t.name, err)
 		}
+		r.live[t] = live
 	}
 	return r, nil
 }
@@ -230,19 +232,20 @@ func (w *World) loadEvents(ctx context.Context, r *record) error {
 	})
 }
 
-// loadLive reads the table as it is.
-func (w *World) loadLive(ctx context.Context, r *record, t *table) error {
+// readLive reads the table as it is, by key.
+func (w *World) readLive(ctx context.Context, t *table) (map[string]row, error) {
 	query := fmt.Sprintf("SELECT %s FROM %s AS t", w.sql.row(t, "t"), t.quoted())
-	r.live[t] = map[string]row{}
-	return w.each(ctx, query, func(rows *sql.Rows) error {
+	live := map[string]row{}
+	err := w.each(ctx, query, func(rows *sql.Rows) error {
 		var text sql.NullString
 		if err := rows.Scan(&text); err != nil {
 			return err
 		}
 		v, err := w.row(t, text)
 		if err == nil {
-			r.live[t][t.keyOf(v)] = v
+			live[t.keyOf(v)] = v
 		}
 		return err
 	})
+	return live, err
 }

@@ -116,6 +116,39 @@ func spoilUpdate(rec *record, spoil func(d *diff)) bool {
 	return false
 }
 
+// The history differs from tables that are not what they were, and from a
+// transaction that has left other rows behind.
+func TestTheComparisonWithTheHistoryCanFail(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		ctx := t.Context()
+		w := openWorld(t, db)
+		rowMissing, revertWrong := false, false
+		for seed := uint64(1); !rowMissing || !revertWrong; seed++ {
+			require.Less(t, seed, uint64(sharing), "no program leaves what is needed")
+			r, err := w.Round(ctx, Options{Seed: seed, Clients: 1, Blocks: 40, Moments: 2})
+			require.NoError(t, err)
+			require.Empty(t, r.Differences)
+			rec, err := w.load(ctx)
+			require.NoError(t, err)
+			for table, rows := range rec.live {
+				require.Empty(t, w.asOf(ctx, table, time.Now(), rows))
+				for key := range rows {
+					delete(rows, key)
+					require.NotEmpty(t, w.asOf(ctx, table, time.Now(), rows))
+					rowMissing = true
+					break
+				}
+			}
+			if len(rec.events) == 0 {
+				continue
+			}
+			tx := rec.events[len(rec.events)-1].tx
+			rec.events = slices.DeleteFunc(rec.events, func(e change) bool { return e.tx != tx }) // as if there had been nothing before
+			revertWrong = revertWrong || len(w.revert(ctx, rec, tx, "revert")) > 0
+		}
+	})
+}
+
 // In the middle of a round the server stops and starts again, once cleanly and
 // once as in a crash. It takes a server that no other test uses, so the test runs
 // itself with one.

@@ -71,6 +71,10 @@ type Options struct {
 	// ends, and with it, for good, the lock on the database.
 	Interrupt bool
 	Kill      bool // connections are ended by the server now and then, where there is one
+	// Moments is how often the clients pause, so that the tables can be looked at,
+	// to ask the history later for what they were. Then transactions are reverted,
+	// too.
+	Moments int
 	// Control is where the server takes orders to stop and start again, see
 	// Restart. It does so once in the round; empty: it does not.
 	Control string
@@ -101,6 +105,23 @@ func generate(o Options, tables []*table, f flavour) *Program {
 		p.blocks = append(p.blocks, b)
 	}
 	return p
+}
+
+// part is a stretch of the blocks.
+type part struct{ start, end int }
+
+// parts cuts the program at n random places.
+func (p *Program) parts(r *rand.Rand, n int) []part {
+	cuts := []int{0, len(p.blocks)}
+	for range n {
+		cuts = append(cuts, r.IntN(len(p.blocks)+1))
+	}
+	slices.Sort(cuts)
+	var out []part
+	for i, end := range cuts[1:] {
+		out = append(out, part{cuts[i], end})
+	}
+	return out
 }
 
 func (p *Program) block(r *rand.Rand, id, client int, w wheel, f flavour) block {

@@ -29,6 +29,21 @@ type run struct {
 
 var errRollback = errors.New("the program rolls back")
 
+// clients runs blocks by so many clients side by side.
+func (r *run) clients(ctx context.Context, n int, blocks []block) {
+	var all sync.WaitGroup
+	for c := range n {
+		all.Go(func() {
+			for i := range blocks {
+				if b := &blocks[i]; b.client == c || n == 1 {
+					r.block(ctx, b)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // block runs a block. What fails, fails: the two records tell what became of it.
 func (r *run) block(ctx context.Context, b *block) {
 	if up := r.down.Load(); up != nil {

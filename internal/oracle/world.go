@@ -123,17 +123,18 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 	w.used = p.tables
 	run := &run{world: w, program: p}
 	stop := run.disturb(ctx, o)
-	var clients sync.WaitGroup
-	for c := range o.Clients {
-		clients.Go(func() {
-			for i := range p.blocks {
-				if b := &p.blocks[i]; b.client == c || o.Clients == 1 {
-					run.block(ctx, b)
-				}
+	r := rand.New(rand.NewPCG(o.Seed, 6))
+	var moments []moment
+	for _, part := range p.parts(r, o.Moments) {
+		if part.start > 0 {
+			m, err := w.look(ctx, p.tables)
+			if err != nil {
+				return nil, errors.Join(err, stop())
 			}
-		})
+			moments = append(moments, m)
+		}
+		run.clients(ctx, o.Clients, p.blocks[part.start:part.end])
 	}
-	clients.Wait()
 	if err := errors.Join(stop(), ctx.Err()); err != nil {
 		return nil, err
 	}
@@ -144,8 +145,13 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 	if err != nil {
 		return nil, err
 	}
-	return &Report{Options: o, Program: p, Statements: run.statements, Events: len(record.events),
-		Differences: append(run.surprises, compare(record)...)}, nil
+	report := &Report{Options: o, Program: p, Statements: run.statements, Events: len(record.events),
+		Differences: append(run.surprises, compare(record)...)}
+	if o.Moments == 0 || len(report.Differences) > 0 {
+		return report, nil
+	}
+	report.Differences, err = w.history(ctx, r, record, moments)
+	return report, err
 }
 
 // settle waits until the server has nothing left to do for clients: a statement

@@ -143,6 +143,8 @@ func (s settings) round(ctx context.Context, w *oracle.World, b backend, seed ui
 	o.Seed = seed
 	if s.restart && seed%10 == 0 {
 		o.Control = b.control
+	} else if seed%4 == 1 {
+		o.Moments = 3
 	}
 	report, err := w.Round(ctx, o)
 	if err != nil {
