@@ -237,10 +237,10 @@ func (b *baseline) incomplete(ctx context.Context, keys []sink.Values) ([]sink.V
 }
 
 // latest returns the numbers of the last events of a kind, by key.
-func (b *baseline) latest(ctx context.Context, column string, stored []string, kind string, args ...any) (map[string]int64, error) {
+func (q *query) latest(ctx context.Context, column string, stored []string, kind string, args ...any) (map[string]int64, error) {
 	var rows []keyedRow
-	err := b.from(nil).ColumnExpr("e.? AS under_key, max(e.seq) AS seq", bun.Ident(column)).
-		Where("e.table_name = ?", b.query.table).
+	err := q.from(nil).ColumnExpr("e.? AS under_key, max(e.seq) AS seq", bun.Ident(column)).
+		Where("e.table_name = ?", q.table).
 		Where("e.? IN (?)", bun.Ident(column), bun.In(stored)).
 		Where(kind, args...).
 		GroupExpr("e.?", bun.Ident(column)).
@@ -250,7 +250,7 @@ func (b *baseline) latest(ctx context.Context, column string, stored []string, k
 	}
 	out := make(map[string]int64, len(rows))
 	for _, row := range rows {
-		key, _, err := b.readKey(row.Under)
+		key, _, err := q.readKey(row.Under)
 		if err != nil {
 			return nil, err
 		}

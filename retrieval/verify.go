@@ -104,7 +104,7 @@ type verifier struct {
 	table  *live.Table
 	wholes []found
 	yield  func(Finding) error
-	rows   int64
+	done   int64
 }
 
 func (q *query) verify(ctx context.Context, how VerifyOptions, yield func(Finding) error) error {
@@ -138,9 +138,9 @@ func (q *query) verify(ctx context.Context, how VerifyOptions, yield func(Findin
 }
 
 func (v *verifier) progress(rows int) {
-	v.rows += int64(rows)
+	v.done += int64(rows)
 	if v.Progress != nil {
-		v.Progress(Progress{Rows: v.rows})
+		v.Progress(Progress{Rows: v.done})
 	}
 }
 
@@ -179,21 +179,9 @@ func (v *verifier) history(ctx context.Context) error {
 func endOfTime() time.Time { return time.Unix(math.MaxInt32*100, 0) }
 
 func (v *verifier) compare(ctx context.Context, keys []string, states map[string]*state) error {
-	values := make([]sink.Values, len(keys))
-	for i, key := range keys {
-		values[i] = unheardOf(key).key
-	}
-	rows, err := v.table.ByKeys(ctx, v.db, values, "")
+	found, err := v.rows(ctx, v.db, keys)
 	if err != nil {
-		return fmt.Errorf("retrieval: verify: read rows: %w", err)
-	}
-	found := make(map[string]*live.Row, len(rows))
-	for i := range rows {
-		key, err := canonicalKey(rows[i].Key)
-		if err != nil {
-			return err
-		}
-		found[key] = &rows[i]
+		return err
 	}
 	for _, key := range keys {
 		if _, suspect := v.judge(states[key], found[key]); suspect {
@@ -205,86 +193,11 @@ func (v *verifier) compare(ctx context.Context, keys []string, states map[string
 	return nil
 }
 
-// strangers goes through all rows of the table, for those that history has not
-// heard of, or nothing certain.
-func (v *verifier) strangers(ctx context.Context) error {
-	var after *live.Row
-	blind := int64(0)
-	for _, w := range v.wholes {
-		if w.Op == sink.Opaque {
-			blind = w.seq
-		}
-	}
-	for {
-		rows, err := v.table.Page(ctx, v.db, after, batchSize)
-		if err != nil {
-			return fmt.Errorf("retrieval: verify: read rows: %w", err)
-		}
-		keys := make([]string, len(rows))
-		var stored []string
-		for i, row := range rows {
-			if keys[i], err = canonicalKey(row.Key); err != nil {
-				return err
-			}
-			stored = append(stored, v.variants(keys[i])...)
-		}
-		known, err := v.heardOf(ctx, stored, blind)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if !known[key] {
-				if err := v.again(ctx, key); err != nil {
-					return err
-				}
-			}
-		}
-		v.progress(len(rows))
-		if len(rows) < batchSize {
-			return nil
-		}
-		after = &rows[len(rows)-1]
-	}
-}
-
-// heardOf returns those of the keys that have an event after the one with the
-// number.
-func (q *query) heardOf(ctx context.Context, stored []string, after int64) (map[string]bool, error) {
-	known := map[string]bool{}
-	if len(stored) == 0 {
-		return known, nil
-	}
-	var rows []keyedRow
-	err := q.from(nil).Distinct().ColumnExpr("e.? AS under_key", bun.Ident("key")).
-		Where("e.table_name = ?", q.table).
-		Where("e.? IN (?)", bun.Ident("key"), bun.In(stored)).
-		Where("e.seq > ?", after).
-		Where("e.op <> ?", string(sink.Erase)).
-		Scan(ctx, &rows)
-	if err != nil {
-		return nil, fmt.Errorf("retrieval: read keys: %w", err)
-	}
-	for _, row := range rows {
-		key, _, err := q.readKey(row.Under)
-		if err != nil {
-			return nil, err
-		}
-		known[key] = true
-	}
-	return known, nil
-}
-
 // again looks at one row and its history in one snapshot, and reports it if they
 // differ.
 func (v *verifier) again(ctx context.Context, key string) error {
-	var options *sql.TxOptions
-	if v.dialect() != dialect.SQLite { // whose transactions are all like that
-		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-	}
 	var finding *Finding
-	err := v.db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error {
-		one := *v.query
-		one.db = tx
+	err := v.inSnapshot(ctx, func(ctx context.Context, one *query) error {
 		wholes, err := one.wholes(ctx)
 		if err != nil {
 			return err
@@ -293,15 +206,11 @@ func (v *verifier) again(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		rows, err := v.table.ByKeys(ctx, tx, []sink.Values{unheardOf(key).key}, "")
+		rows, err := v.rows(ctx, one.db, []string{key})
 		if err != nil {
-			return fmt.Errorf("retrieval: verify: read row: %w", err)
+			return err
 		}
-		var row *live.Row
-		if len(rows) > 0 {
-			row = &rows[0]
-		}
-		if f, differs := v.judge(f.rows[key], row); differs {
+		if f, differs := v.judge(f.rows[key], rows[key]); differs {
 			finding = &f
 		}
 		return nil
@@ -310,6 +219,40 @@ func (v *verifier) again(ctx context.Context, key string) error {
 		return err
 	}
 	return v.yield(*finding)
+}
+
+// inSnapshot calls do with the query in a transaction that sees one moment.
+func (v *verifier) inSnapshot(ctx context.Context, do func(context.Context, *query) error) error {
+	var options *sql.TxOptions
+	if v.dialect() != dialect.SQLite { // whose transactions are all like that
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	return v.db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error {
+		one := *v.query
+		one.db = tx
+		return do(ctx, &one)
+	})
+}
+
+// rows reads the rows with the keys, as far as they are there.
+func (v *verifier) rows(ctx context.Context, db bun.IDB, keys []string) (map[string]*live.Row, error) {
+	values := make([]sink.Values, len(keys))
+	for i, key := range keys {
+		values[i] = unheardOf(key).key
+	}
+	rows, err := v.table.ByKeys(ctx, db, values, "")
+	if err != nil {
+		return nil, fmt.Errorf("retrieval: verify: read rows: %w", err)
+	}
+	found := make(map[string]*live.Row, len(rows))
+	for i := range rows {
+		key, err := canonicalKey(rows[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		found[key] = &rows[i]
+	}
+	return found, nil
 }
 
 // judge says in what a row is other than its history tells. row is nil where
