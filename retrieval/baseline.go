@@ -69,7 +69,8 @@ type baseline struct {
 	*query
 	BaselineOptions
 	table    *live.Table
-	blind    int64 // the event before which nothing is certain
+	keys     *live.Table // the same, for going through it
+	blind    int64       // the event before which nothing is certain
 	recorded int64
 	held     []sink.Values // rows that others hold
 }
@@ -102,6 +103,7 @@ func (b *baseline) run(ctx context.Context) error {
 	if b.table, err = live.Load(ctx, b.db, b.model); err != nil {
 		return fmt.Errorf("retrieval: baseline: %w", err)
 	}
+	b.keys = b.table.Keys()
 	wholes, err := b.wholes(ctx)
 	if err != nil {
 		return err
@@ -172,9 +174,9 @@ func (b *baseline) pages(ctx context.Context, next func(context.Context, *live.R
 	return nil
 }
 
-// next reads a page of rows, and records them.
+// next reads a page of keys, and records their rows.
 func (b *baseline) next(ctx context.Context, after *live.Row) (int, *live.Row, error) {
-	rows, err := b.table.Page(ctx, b.db, after, b.BatchSize)
+	rows, err := b.keys.Page(ctx, b.db, after, b.BatchSize)
 	if err != nil || len(rows) == 0 {
 		return 0, nil, err
 	}

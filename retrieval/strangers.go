@@ -14,6 +14,7 @@ import (
 // strangers goes through all rows of the table, for those that history has not
 // heard of, or nothing certain.
 func (v *verifier) strangers(ctx context.Context) error {
+	table := v.table.Keys()
 	var after *live.Row
 	blind := int64(0)
 	for _, w := range v.wholes {
@@ -22,7 +23,7 @@ func (v *verifier) strangers(ctx context.Context) error {
 		}
 	}
 	for {
-		rows, err := v.table.Page(ctx, v.db, after, batchSize)
+		rows, err := table.Page(ctx, v.db, after, batchSize)
 		if err != nil {
 			return fmt.Errorf("retrieval: verify: read rows: %w", err)
 		}

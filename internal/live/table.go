@@ -246,6 +246,13 @@ func (t *Table) row(values []any) (Row, error) {
 	return row, nil
 }
 
+// Keys returns the table by its keys alone: the rows that it reads have no values.
+func (t *Table) Keys() *Table {
+	keys := *t
+	keys.columns = t.columns[:len(t.Model.Key)]
+	return &keys
+}
+
 // Page returns up to n rows in the order of their identity, those after the row
 // after, which is nil for the first page.
 func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row, error) {
