@@ -83,8 +83,8 @@ fuzz: $(SERVER) ## Each fuzz test for FOR=30s
 	$(SERVER) run $(SERVERS) -- go run -C tools ./fuzz -for $(FOR) $(MODULES:%=../%)
 
 soak: FOR = 1h
-soak: $(SERVER) ## Random statements against triggers for FOR=1h, on DB=postgres, DB=sqlite, DB=mariadb or every database
-	@$(SERVER) run $(SERVERS) -control -- go run ./internal/oracle/soak -for $(FOR) -db '$(DB)'
+soak: $(SERVER) ## Random statements against triggers for FOR=1h, on DB=postgres, DB=sqlite, DB=mariadb or every database; VIA=kafka reads the record by way of Kafka
+	@$(SERVER) run $(SERVERS) -control -- go run ./internal/oracle/soak -for $(FOR) -db '$(DB)' -via '$(VIA)'
 
 examples: $(SERVER) ## Run every program in examples/: each ends by itself, with 0 if it is right
 	$(SERVER) run $(SERVERS) -- $(SUBMAKE) in-examples

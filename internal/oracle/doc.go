@@ -14,6 +14,9 @@
 // and whether they are partitioned. Contexts are cancelled, connections ended,
 // time-outs set, and the server is stopped and started, see Options.
 //
+// The events may come by way of Kafka, see [Setup]: then what is judged is what outbox,
+// relay, topic and mirror have made of them.
+//
 // The other record is written by row-level AFTER triggers into a table of their
 // own. The comparison knows nothing of how the audit works: it has its own
 // reading of the rules for values, and shares no code with the packages that it

@@ -13,14 +13,16 @@ type row map[string]string
 
 // change is what a trigger saw, or what an event says, in the same terms.
 type change struct {
-	seq    int64
-	table  *table
-	op     string // insert, update, delete, truncate, restore; with "soft " before it
-	key    string // normal form of the key's columns, after the change
-	oldKey string // the key before, where it was another
-	cols   map[string]diff
-	tx     string // PostgreSQL's id, or the event's
-	label  string // the name of the transaction or statement in the program, where it is known
+	seq      int64
+	table    *table
+	op       string // insert, update, delete, truncate, restore; with "soft " before it
+	key      string // normal form of the key's columns, after the change
+	oldKey   string // the key before, where it was another
+	cols     map[string]diff
+	tx       string // PostgreSQL's id, or the event's
+	sequence string // in the outbox, where events come by way of Kafka
+
+	label string // the name of the transaction or statement in the program, where it is known
 }
 
 // diff is what happened to a column; an empty text stands for no value.
@@ -208,14 +210,14 @@ func (w *World) loadEvents(ctx context.Context, r *record) error {
 			Old, New json.RawMessage
 			Mask     string
 		}
-		var labels struct{ Label string }
+		var labels struct{ Label, Sequence string }
 		if changes.Valid {
 			err = json.Unmarshal([]byte(changes.String), &cols)
 		}
 		if err == nil && meta.Valid {
 			err = json.Unmarshal([]byte(meta.String), &labels)
 		}
-		c.label = labels.Label
+		c.label, c.sequence = labels.Label, labels.Sequence
 		c.cols = map[string]diff{}
 		for column, d := range cols {
 			n := diff{mask: d.Mask}

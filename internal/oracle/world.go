@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/bunaudit"
+	"github.com/sqlaudit/bun/sink"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
@@ -26,7 +27,8 @@ type World struct {
 	tables  []*table
 	used    []*table // by the last program
 	sql     flavour
-	schema  string // that the tables are in
+	schema  string   // that the tables are in
+	carrier *carrier // or nil
 
 	// Count is how often each kind of statement was run and went through.
 	mu     sync.Mutex
@@ -46,6 +48,9 @@ type Setup struct {
 	// Seed is that of a round that is to be played; the tables that are made up
 	// depend on it.
 	Seed uint64
+	// Kafka is the address of a broker, by way of which the events get from the audit
+	// to the oracle. Empty: the oracle reads the table that the audit writes to.
+	Kafka string
 }
 
 // Fits reports whether the tables of the world are those of the seed: twenty
@@ -61,12 +66,20 @@ func Open(ctx context.Context, s Setup) (*World, error) {
 	w.audited.SetMaxIdleConns(maxIdle)
 	w.sql = flavourOf(w.plain)
 	w.tables = tables(w.seed, w.sql)
-	sink := sqlsink.New()
+	events := sqlsink.New()
+	var to sink.Sink = events
+	if s.Kafka != "" {
+		var err error
+		if w.carrier, err = newCarrier(ctx, s, w.plain, events); err != nil {
+			return nil, err
+		}
+		to = w.carrier.outbox
+	}
 	models := make([]any, len(w.tables))
 	for i, t := range w.tables {
 		models[i] = t.model
 	}
-	cfg := bunaudit.Config{Sink: sink, HashKey: []byte(hashKey), Models: models, Log: slog.New(slog.DiscardHandler)}
+	cfg := bunaudit.Config{Sink: to, HashKey: []byte(hashKey), Models: models, Log: slog.New(slog.DiscardHandler)}
 	if s.Configure != nil {
 		s.Configure(&cfg)
 	}
@@ -74,14 +87,16 @@ func Open(ctx context.Context, s Setup) (*World, error) {
 	if err := w.plain.NewRaw(w.sql.schema()).Scan(ctx, &w.schema); err != nil {
 		return nil, fmt.Errorf("oracle: %w", err)
 	}
-	if err := sink.CreateTable(ctx, w.plain); err != nil {
+	if err := events.CreateTable(ctx, w.plain); err != nil {
 		return nil, err
 	}
 	return w, w.createTables(ctx)
 }
 
 // Close closes the pools.
-func (w *World) Close() error { return errors.Join(w.audited.Close(), w.plain.Close()) }
+func (w *World) Close() error {
+	return errors.Join(w.carrier.close(), w.audited.Close(), w.plain.Close())
+}
 
 // Counts is what became of the statements so far, by kind.
 func (w *World) Counts() map[string]Count {
@@ -113,6 +128,9 @@ func (w *World) Round(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("oracle: the world has other tables than those of the seed %d", o.Seed)
 	}
 	o = o.withDefaults()
+	if w.carrier != nil {
+		o.Moments = 0 // events that have come by way of Kafka are in the order of their arrival
+	}
 	return w.play(ctx, generate(o, w.tables, w.sql), o)
 }
 
@@ -122,31 +140,35 @@ func (w *World) play(ctx context.Context, p *Program, o Options) (*Report, error
 	}
 	w.used = p.tables
 	run := &run{world: w, program: p}
-	stop := run.disturb(ctx, o)
+	stop, carried := run.disturb(ctx, o), w.carrier.start(ctx)
 	r := rand.New(rand.NewPCG(o.Seed, 6))
 	var moments []moment
 	for _, part := range p.parts(r, o.Moments) {
 		if part.start > 0 {
 			m, err := w.look(ctx, p.tables)
 			if err != nil {
-				return nil, errors.Join(err, stop())
+				return nil, errors.Join(err, stop(), carried())
 			}
 			moments = append(moments, m)
 		}
 		run.clients(ctx, o.Clients, p.blocks[part.start:part.end])
 	}
-	if err := errors.Join(stop(), ctx.Err()); err != nil {
+	if err := errors.Join(stop(), carried(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	if err := w.settle(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.carrier.arrive(ctx, w.plain); err != nil {
 		return nil, err
 	}
 	record, err := w.load(ctx)
 	if err != nil {
 		return nil, err
 	}
+	differences := append(run.surprises, w.carrier.inOrder(record.events)...)
 	report := &Report{Options: o, Program: p, Statements: run.statements, Events: len(record.events),
-		Differences: append(run.surprises, compare(record)...)}
+		Differences: append(differences, compare(record)...)}
 	if o.Moments == 0 || len(report.Differences) > 0 {
 		return report, nil
 	}

@@ -27,6 +27,7 @@ import (
 const (
 	postgresEnv = "BUNAUDIT_TEST_POSTGRES"
 	mariadbEnv  = "BUNAUDIT_TEST_MARIADB"
+	kafkaEnv    = "BUNAUDIT_TEST_KAFKA"
 )
 
 type backend struct {

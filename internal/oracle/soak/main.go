@@ -10,7 +10,8 @@
 // A difference is printed with its seed and the smallest program that shows it;
 // -seed runs it again. PostgreSQL and MariaDB are those at BUNAUDIT_TEST_POSTGRES
 // and BUNAUDIT_TEST_MARIADB, where a schema is created for the run; SQLite needs
-// nothing. A server that can be restarted, see internal/testdb/server, is.
+// nothing. A server that can be restarted, see internal/testdb/server, is. With -via
+// kafka the events go by way of the broker at BUNAUDIT_TEST_KAFKA.
 package main
 
 import (
@@ -47,6 +48,7 @@ type settings struct {
 	options oracle.Options
 	restart bool
 	kinds   bool
+	kafka   string // the address of a broker that events go by way of, or ""
 }
 
 func run() error {
@@ -61,8 +63,18 @@ func run() error {
 	flag.BoolVar(&s.restart, "restart", true, "restart the server in a tenth of the rounds, where it takes orders")
 	flag.BoolVar(&s.options.Interrupt, "interrupt", false, "cancel contexts on SQLite too, where its driver does not bear it")
 	way := flag.String("way", "", "how PostgreSQL records: one, in one statement, separate, or both in turn")
+	via := flag.String("via", "", "kafka: compare what a mirror of the topic has, and not what the audit has written")
 	flag.BoolVar(&s.kinds, "kinds", false, "print how often each kind of statement was run")
 	flag.Parse()
+	switch *via {
+	case "":
+	case "kafka":
+		if s.kafka = os.Getenv(kafkaEnv); s.kafka == "" {
+			return errors.New(kafkaEnv + " is not the address of a broker")
+		}
+	default:
+		return fmt.Errorf("events can't go via %q: there is kafka", *via)
+	}
 
 	pgdriver.Logger = quiet{}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -112,6 +124,7 @@ func (s settings) soak(ctx context.Context, b backend, total *tally) error {
 	for round := 0; more(round); {
 		w, done, err := b.open(ctx, oracle.Setup{
 			Seed:      s.seed + uint64(round),
+			Kafka:     s.kafka,
 			Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements = b.separate },
 		})
 		if err != nil {
@@ -156,12 +169,12 @@ func (s settings) round(ctx context.Context, w *oracle.World, b backend, seed ui
 	if len(report.Differences) == 0 {
 		return false, nil
 	}
-	explain(ctx, w, b, report)
+	s.explain(ctx, w, b, report)
 	return true, nil
 }
 
 // explain prints a difference, and the smallest program that shows it.
-func explain(ctx context.Context, w *oracle.World, b backend, report *oracle.Report) {
+func (s settings) explain(ctx context.Context, w *oracle.World, b backend, report *oracle.Report) {
 	fmt.Printf("\n%s, seed %d:\n%s\n", b, report.Options.Seed, strings.Join(report.Differences, "\n"))
 	program, differences, ok := w.Shrink(ctx, report)
 	if ok {
@@ -173,8 +186,12 @@ func explain(ctx context.Context, w *oracle.World, b backend, report *oracle.Rep
 	if b.separate {
 		way = "separate"
 	}
-	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -way %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t -interrupt=%t\n\n",
-		b.name, way, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill, report.Options.Interrupt)
+	via := ""
+	if s.kafka != "" {
+		via = " -via kafka"
+	}
+	fmt.Printf("Again: go run ./internal/oracle/soak -db %s -way %s -seed %d -rounds 1 -clients %d -blocks %d -kill=%t -interrupt=%t%s\n\n",
+		b.name, way, report.Options.Seed, report.Options.Clients, report.Options.Blocks, report.Options.Kill, report.Options.Interrupt, via)
 }
 
 func (t *tally) add(counts map[string]oracle.Count) {
