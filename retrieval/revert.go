@@ -101,6 +101,7 @@ type undo struct {
 	now         sink.Values // the values that the row has to have
 	then        sink.Values // those that it gets
 	masked      []string
+	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
 }
 
 func (r *reverter) run(ctx context.Context) (int, error) {
@@ -204,10 +205,22 @@ func (u *undo) take(e *sink.Event, m *model.Model) {
 		}
 		u.then[name] = c.Old
 	}
-	if f := m.Bun.SoftDeleteField; f != nil && e.Soft && e.Op == sink.Delete {
+	if f := m.Bun.SoftDeleteField; f != nil && (e.Op == sink.Delete && e.Soft || e.Op == sink.Restore) {
 		if _, ok := e.Changes[f.Name]; !ok { // it isn't tracked
-			u.then[f.Name] = json.RawMessage("null")
+			u.takeMark(e.Op, f.Name)
 		}
+	}
+}
+
+// takeMark undoes one more event that marks the row as deleted, or no longer. A
+// row that is marked alike in the end keeps its mark.
+func (u *undo) takeMark(op sink.Op, column string) {
+	if u.marked == "" {
+		u.marked = op
+	}
+	delete(u.then, column)
+	if u.marked == sink.Delete && op == sink.Delete {
+		u.then[column] = json.RawMessage("null")
 	}
 }
 

@@ -1,0 +1,55 @@
+package retrieval_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/testdb"
+	"github.com/sqlaudit/bun/retrieval"
+)
+
+// Leaf is soft-deleted by a column that is not tracked.
+type Leaf struct {
+	ID        int64     `bun:",pk"`
+	Text      string    `bun:",audit"`
+	DeletedAt time.Time `bun:",soft_delete,nullzero"`
+}
+
+// Where a transaction has deleted a row softly and restored it, nothing is left to
+// undo; where it has restored it first, the row was deleted before.
+func TestRevertOfSoftDeletionsByAColumnThatIsNotTracked(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		pool := audited(t, db, (*Leaf)(nil))
+		ctx := t.Context()
+		_, err := pool.NewInsert().Model(&[]Leaf{{ID: 1}, {ID: 2}, {ID: 3}}).Exec(ctx)
+		require.NoError(t, err)
+		remove := func(db bun.IDB, id int) {
+			_, err := db.NewDelete().Model((*Leaf)(nil)).Where("id = ?", id).Exec(ctx)
+			require.NoError(t, err)
+		}
+		restore := func(db bun.IDB, id int) {
+			_, err := db.NewUpdate().Model((*Leaf)(nil)).Set("deleted_at = NULL").Where("id = ?", id).WhereDeleted().Exec(ctx)
+			require.NoError(t, err)
+		}
+		remove(pool, 2)
+		require.NoError(t, pool.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
+			remove(tx, 1)
+			restore(tx, 1)
+			restore(tx, 2)
+			remove(tx, 2)
+			remove(tx, 3)
+			return nil
+		}))
+		last, err := retrieval.For[Leaf](pool).Last(ctx)
+		require.NoError(t, err)
+		_, err = retrieval.ForAll(pool).Tx(last.Tx).Revert(ctx, because)
+		require.NoError(t, err)
+		var there []int
+		require.NoError(t, pool.NewSelect().Model((*Leaf)(nil)).Column("id").Order("id").Scan(ctx, &there))
+		require.Equal(t, []int{1, 3}, there)
+	})
+}
