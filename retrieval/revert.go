@@ -278,9 +278,10 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 		return err
 	}
 	w := writer{tx: tx, model: m}
-	wrote := true
+	wrote, recorded := true, u.target // under which key the event has to be
 	switch {
 	case u.is && !u.was:
+		recorded = u.key
 		err = w.remove(ctx, u.key)
 	case !u.is && u.was:
 		err = w.insert(ctx, u.target, u.then)
@@ -292,12 +293,12 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 	if err != nil || !wrote {
 		return err
 	}
-	key, err := canonicalKey(u.target)
+	key, err := canonicalKey(recorded)
 	if err != nil {
 		return err
 	}
-	recorded, err := q.heardOf(ctx, []string{key}, before.Int64)
-	if err == nil && !recorded[key] {
+	heard, err := q.heardOf(ctx, []string{key}, before.Int64)
+	if err == nil && !heard[key] {
 		err = ErrUnrecorded
 	}
 	return err

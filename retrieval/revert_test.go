@@ -42,6 +42,7 @@ func TestRevertATransaction(t *testing.T) {
 				"UPDATE things SET a = 'x' WHERE id = 1", "UPDATE things SET a = 'y', b = '' WHERE id = 1", "UPDATE things SET id = 9 WHERE id = 1",
 				"DELETE FROM things WHERE id = 2", "INSERT INTO things (id, a, b) VALUES (4, 'g', 'h')", "UPDATE things SET b = 'i' WHERE id = 4",
 				"INSERT INTO things (id, a, b) VALUES (5, 'j', 'k')", "DELETE FROM things WHERE id = 5",
+				"INSERT INTO things (id, a, b) VALUES (6, 'l', 'm')", "UPDATE things SET id = 7 WHERE id = 6",
 			} {
 				if _, err := tx.NewRaw(query).Exec(ctx); err != nil {
 					return err
