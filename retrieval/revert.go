@@ -102,6 +102,7 @@ type undo struct {
 	then        sink.Values // those that it gets
 	masked      []string
 	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
+	mark        string  // that column
 }
 
 func (r *reverter) run(ctx context.Context) (int, error) {
@@ -216,7 +217,7 @@ func (u *undo) take(e *sink.Event, m *model.Model) {
 // row that is marked alike in the end keeps its mark.
 func (u *undo) takeMark(op sink.Op, column string) {
 	if u.marked == "" {
-		u.marked = op
+		u.marked, u.mark = op, column
 	}
 	delete(u.then, column)
 	if u.marked == sink.Delete && op == sink.Delete {
@@ -268,7 +269,7 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 		return &ConflictError{Table: u.table, Key: u.key}
 	}
 	if u.is && !r.Force {
-		if columns := u.differs(rows[0].Values); columns != nil {
+		if columns := u.differs(&rows[0]); columns != nil {
 			return &ConflictError{Table: u.table, Key: u.key, Columns: columns}
 		}
 	}
@@ -286,6 +287,9 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 	case !u.is && u.was:
 		err = w.insert(ctx, u.target, u.then)
 	case u.is:
+		if u.mark != "" && !rows[0].Deleted { // there is no mark to take away
+			delete(u.then, u.mark)
+		}
 		wrote, err = w.update(ctx, u, rows[0].Values)
 	default: // it was inserted and deleted
 		wrote = false
@@ -305,12 +309,15 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 }
 
 // differs returns the columns that have other values than they should.
-func (u *undo) differs(values sink.Values) []string {
+func (u *undo) differs(r *live.Row) []string {
 	var columns []string
 	for _, name := range slices.Sorted(maps.Keys(u.now)) {
-		if raw, ok := values[name]; ok && string(raw) != string(u.now[name]) {
+		if raw, ok := r.Values[name]; ok && string(raw) != string(u.now[name]) {
 			columns = append(columns, name)
 		}
+	}
+	if u.mark != "" && r.Deleted != (u.marked == sink.Delete) {
+		columns = append(columns, u.mark)
 	}
 	return columns
 }

@@ -53,3 +53,33 @@ func TestRevertOfSoftDeletionsByAColumnThatIsNotTracked(t *testing.T) {
 		require.Equal(t, []int{1, 3}, there)
 	})
 }
+
+// The mark that a transaction has set is a change to undo like any other: not where
+// somebody has taken it away since, unless that doesn't matter.
+func TestRevertOfASoftDeletionThatWasUndoneSince(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		pool := audited(t, db, (*Leaf)(nil))
+		ctx := t.Context()
+		_, err := pool.NewInsert().Model(&Leaf{ID: 1, Text: "a"}).Exec(ctx)
+		require.NoError(t, err)
+		_, err = pool.NewDelete().Model((*Leaf)(nil)).Where("id = 1").Exec(ctx)
+		require.NoError(t, err)
+		deleted, err := retrieval.For[Leaf](pool).Last(ctx)
+		require.NoError(t, err)
+		_, err = pool.NewUpdate().Model((*Leaf)(nil)).Set("deleted_at = NULL").Where("id = 1").WhereDeleted().Exec(ctx)
+		require.NoError(t, err)
+
+		_, err = retrieval.ForAll(pool).Tx(deleted.Tx).Revert(ctx, because)
+		var conflict *retrieval.ConflictError
+		require.ErrorAs(t, err, &conflict)
+		require.Equal(t, []string{"deleted_at"}, conflict.Columns)
+
+		forced := because
+		forced.Force = true
+		_, err = retrieval.ForAll(pool).Tx(deleted.Tx).Revert(ctx, forced)
+		require.NoError(t, err)
+		n, err := pool.NewSelect().Model((*Leaf)(nil)).Count(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
