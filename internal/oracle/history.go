@@ -13,6 +13,7 @@ import (
 
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/retrieval"
+	"github.com/sqlaudit/bun/sink"
 )
 
 // moment is what the tables were at a time at which no statement ran.
@@ -71,11 +72,12 @@ const (
 func (w *World) asOf(ctx context.Context, t *table, at time.Time, rows map[string]row) []string {
 	c := &comparison{}
 	left := maps.Clone(rows)
-	for got, err := range retrieval.ForTable(w.audited, t.name).RowsAsOf(ctx, at) {
-		if err != nil {
-			c.report("rows of %s as of %s: %v", t.name, at, err)
-			continue
-		}
+	told, err := w.rowsAsOf(ctx, t, at)
+	if err != nil {
+		c.report("rows of %s as of %s: %v", t.name, at, err)
+		return c.found
+	}
+	for _, got := range told {
 		key := normalEvent(json.RawMessage(encode(got.Key)))
 		want, ok := left[key]
 		if !ok {
@@ -91,6 +93,18 @@ func (w *World) asOf(ctx context.Context, t *table, at time.Time, rows map[strin
 		c.report("rows of %s as of %s: %s is missing", t.name, at, key)
 	}
 	return c.found
+}
+
+// rowsAsOf reads again where a connection is used that was ended while the clients
+// ran, and says so now.
+func (w *World) rowsAsOf(ctx context.Context, t *table, at time.Time) (rows []retrieval.Row[sink.Values], err error) {
+	for range 10 {
+		rows, err = retrieval.Collect(retrieval.ForTable(w.audited, t.name).RowsAsOf(ctx, at))
+		if err == nil || ctx.Err() != nil || !isDisturbance(err) {
+			break
+		}
+	}
+	return rows, err
 }
 
 // plain is what the history tells of a row in full.
