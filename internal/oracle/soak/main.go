@@ -123,9 +123,10 @@ func (s settings) soak(ctx context.Context, b backend, total *tally) error {
 	}
 	for round := 0; more(round); {
 		w, done, err := b.open(ctx, oracle.Setup{
-			Seed:      s.seed + uint64(round),
-			Kafka:     s.kafka,
-			Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements = b.separate },
+			Seed:  s.seed + uint64(round),
+			Kafka: s.kafka,
+			// What comes for the first time, and in transactions, is not prepared.
+			Configure: func(cfg *bunaudit.Config) { cfg.SeparateStatements, cfg.Prepare = b.separate, !b.separate },
 		})
 		if err != nil {
 			return err
