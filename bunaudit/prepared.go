@@ -30,6 +30,7 @@ import (
 const (
 	maxPrepared    = 100   // statements of a database
 	maxForms       = 1000  // that are known
+	maxSessions    = 1000  // connections that are remembered
 	maxPreparedLen = 8_000 // bytes of a statement
 )
 
@@ -195,9 +196,6 @@ func (p *preparer) on(ctx context.Context, conn *sql.Conn, form *preparedForm) b
 	names[form.name] = true
 	return true
 }
-
-// maxSessions is how many connections are remembered.
-const maxSessions = 1000
 
 // refused reports whether the statement was not carried out because it is a
 // prepared one, and sees to it that it isn't tried for ever.

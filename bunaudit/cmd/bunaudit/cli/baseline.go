@@ -90,17 +90,5 @@ func (c *command) record(ctx context.Context, db *bun.DB, t table, opts retrieva
 	opts.HashKey, opts.Progress = c.cfg.HashKey, bar.set
 	n, err := t.query(db, c.scope(nil)).Baseline(ctx, opts)
 	bar.clear()
-	if err != nil && n == 0 {
-		return err
-	}
-	var printErr error
-	if c.json {
-		printErr = c.line(recorded{t.name, n})
-	} else {
-		_, printErr = fmt.Fprintf(c.out, "%s: %d rows recorded\n", printable(t.name), n)
-	}
-	if err == nil {
-		err = printErr
-	}
-	return err
+	return c.outcome(n, err, recorded{t.name, n}, fmt.Sprintf("%s: %d rows recorded", printable(t.name), n))
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -12,6 +14,21 @@ import (
 
 // line prints a line of JSON.
 func (c *command) line(v any) error { return writeLine(c.out, v) }
+
+// outcome prints what something came to, result with --json and text without, and
+// returns err. Where an error ended it, that is how far it has come, if anywhere.
+func (c *command) outcome(n int64, err error, result any, text string) error {
+	if err != nil && n == 0 {
+		return err
+	}
+	var printErr error
+	if c.json {
+		printErr = c.line(result)
+	} else {
+		_, printErr = fmt.Fprintln(c.out, text)
+	}
+	return cmp.Or(err, printErr)
+}
 
 func writeLine(out io.Writer, v any) error {
 	enc := json.NewEncoder(out)

@@ -65,20 +65,9 @@ Interrupted, it can be run again. Rows whose first events are gone have an incom
 
 // printPruned says how many events were deleted, also where an error ended it.
 func (c *command) printPruned(p pruned, err error) error {
-	if err != nil && p.Events == 0 {
-		return err
+	text := fmt.Sprintf("%d events deleted", p.Events)
+	if p.DryRun {
+		text = fmt.Sprintf("%d events would be deleted: say --yes to delete them", p.Events)
 	}
-	var printErr error
-	switch {
-	case c.json:
-		printErr = c.line(p)
-	case p.DryRun:
-		_, printErr = fmt.Fprintf(c.out, "%d events would be deleted: say --yes to delete them\n", p.Events)
-	default:
-		_, printErr = fmt.Fprintf(c.out, "%d events deleted\n", p.Events)
-	}
-	if err == nil {
-		err = printErr
-	}
-	return err
+	return c.outcome(p.Events, err, p, text)
 }

@@ -105,18 +105,11 @@ func (c *command) undo(ctx context.Context, q audited, opts retrieval.RevertOpti
 		return errors.New("there is no such change")
 	}
 	out := reverted{Events: n, DryRun: !yes}
-	if yes {
-		if out.Rows, err = q.Revert(ctx, opts); err != nil {
-			return err
-		}
+	if !yes {
+		return c.outcome(0, nil, out, fmt.Sprintf("%d changes would be undone: say --yes to undo them", n))
 	}
-	switch {
-	case c.json:
-		return c.line(out)
-	case yes:
-		_, err = fmt.Fprintf(c.out, "%d changes undone, of %d rows\n", n, out.Rows)
-	default:
-		_, err = fmt.Fprintf(c.out, "%d changes would be undone: say --yes to undo them\n", n)
+	if out.Rows, err = q.Revert(ctx, opts); err != nil {
+		return err
 	}
-	return err
+	return c.outcome(int64(out.Rows), nil, out, fmt.Sprintf("%d changes undone, of %d rows", n, out.Rows))
 }
