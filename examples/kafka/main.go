@@ -95,6 +95,8 @@ func run(ctx context.Context, broker, topic string, out io.Writer) (err error) {
 	if err := events.CreateTable(ctx, shop); err != nil {
 		return err
 	}
+	// Before anything else runs on the pool: Bun adds hooks without a lock.
+	shop.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: events}))
 	relay := kafkasink.NewRelay(shop, events, kafkasink.RelayConfig{})
 	if err := relay.Check(ctx); err != nil {
 		return err
@@ -108,7 +110,7 @@ func run(ctx context.Context, broker, topic string, out io.Writer) (err error) {
 	}
 	running.Go(func() { logged(mirror.Run(background)) })
 
-	if err := serve(ctx, shop, events); err != nil {
+	if err := serve(ctx, shop); err != nil {
 		return err
 	}
 	for mirror.Stats().Stored < 3 {
@@ -131,9 +133,8 @@ func run(ctx context.Context, broker, topic string, out io.Writer) (err error) {
 	return nil
 }
 
-// serve is the service: it knows nothing of Kafka but its sink.
-func serve(ctx context.Context, db *bun.DB, events sink.Sink) error {
-	db.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: events}))
+// serve is the service: it knows nothing of Kafka.
+func serve(ctx context.Context, db *bun.DB) error {
 	if _, err := db.NewCreateTable().Model((*Customer)(nil)).Exec(ctx); err != nil {
 		return err
 	}
