@@ -80,6 +80,6 @@ func TestRevertOfASoftDeletionThatWasUndoneSince(t *testing.T) {
 		require.NoError(t, err)
 		n, err := pool.NewSelect().Model((*Leaf)(nil)).Count(ctx)
 		require.NoError(t, err)
-		require.Equal(t, 1, n)
+		require.EqualValues(t, 1, n) // of another type in newer versions of Bun
 	})
 }
