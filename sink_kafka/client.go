@@ -112,7 +112,7 @@ func (c *client) explain(err error) error {
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("Config.TLS doesn't trust the broker's certificate: put who has signed it into its RootCAs: %w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
-		return fmt.Errorf("%w: create the topic, or correct Config.Topic: %w", ErrNoTopic, err)
+		return fmt.Errorf("%w: create the topic, or correct Config.Topic or Config.TopicOf: %w", ErrNoTopic, err)
 	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
 		return fmt.Errorf("%w: give this user the rights to describe the topic, to write to it and, for a mirror, to read it: %w", ErrNotAllowed, err)
 	case errors.As(err, &dns), errors.As(err, &op):

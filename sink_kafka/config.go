@@ -29,7 +29,10 @@ type Config struct {
 
 	// TopicOf names another topic for an event, so that tables can have topics of
 	// their own. It must give the same answer for all events of a table, or the
-	// order of a row's events is lost. Empty means Topic. Nil: always Topic.
+	// order of a row's events is lost. Empty means Topic. An event for which it
+	// panics, or names what can't be a topic, is a dead letter, or with [Direct]
+	// delivery an error of the statement. It may be called by several goroutines at
+	// once. Nil: always Topic.
 	TopicOf func(e *sink.Event) string
 
 	// Source is the CloudEvents source of the messages: which service or database
@@ -115,6 +118,8 @@ func (c Config) Validate() error {
 		return errors.New("kafkasink: Config.Brokers is empty: give the address of a broker, as host:port")
 	case c.Topic == "":
 		return errors.New("kafkasink: Config.Topic is empty: name the topic that takes the events")
+	case !isTopicName(c.Topic):
+		return fmt.Errorf("kafkasink: Config.Topic is %s", notATopic(c.Topic))
 	case c.Delivery > Direct:
 		return errors.New("kafkasink: Config.Delivery is neither Outbox nor Direct")
 	case c.Delivery == Direct && c.Table != "":
@@ -166,18 +171,3 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) outbox() eventrow.Table { return eventrow.Table{Schema: c.Schema, Name: c.Table} }
-
-// topicOf returns the topic of an event.
-func (c Config) topicOf(row *eventrow.Row) (string, error) {
-	if c.TopicOf == nil {
-		return c.Topic, nil
-	}
-	e, err := row.ToEvent()
-	if err != nil {
-		return "", err
-	}
-	if topic := c.TopicOf(&e); topic != "" {
-		return topic, nil
-	}
-	return c.Topic, nil
-}

@@ -16,16 +16,27 @@ import (
 )
 
 // DeadLetter is an event that brokers refused for what it is, so that trying
-// again can't help: too large, for example. Or it is a row of the outbox that somebody
-// has damaged, so that no event can be read from it.
+// again can't help: too large, for example. Or it is one that [Config.TopicOf] could
+// name no topic for, or a row of the outbox that somebody has damaged, so that no
+// event can be read from it.
 type DeadLetter struct {
 	// Seq numbers the dead letters in the order in which they failed.
 	Seq   int64
 	Event sink.Event
 
-	Topic    string
-	Error    string // why, in the words of the broker
+	Topic    string // where it was to go: Config.Topic where that isn't known
+	Error    string // why, in the words of the broker where that has refused it
 	FailedAt time.Time
+}
+
+// maxReason bounds the reason that is kept of a dead letter or of a message that was
+// set aside. It may be a text of the user's own code.
+const maxReason = 2000
+
+// reasonOf is the text of an error, as much of it as is kept.
+func reasonOf(err error) string {
+	text := err.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxReason)], "\uFFFD")
 }
 
 // moveToDead moves a row as it is: what can't be made an event of is kept too.
@@ -33,7 +44,7 @@ func (r *Relay) moveToDead(ctx context.Context, e *outgoing, why error) error {
 	return r.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		columns := eventColumns(r.db)
 		_, err := tx.NewRaw("INSERT INTO ? (?, topic, error, failed_at) SELECT ?, ?, ?, ? FROM ? WHERE seq = ?",
-			r.sink.table(deadEnding).Expr(), columns, columns, e.topic, why.Error(), eventrow.NewTime(time.Now()),
+			r.sink.table(deadEnding).Expr(), columns, columns, e.topic, reasonOf(why), eventrow.NewTime(time.Now()),
 			r.sink.cfg.outbox().Expr(), e.seq).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("insert dead letter: %w", err)

@@ -24,8 +24,9 @@
 // was rolled back. The first occurrences of the events of one row are in the order
 // of its changes; a duplicate has the same id. The outbox holds nothing but what
 // isn't published yet, and nothing is dropped: an event that brokers refuse for
-// what it is, or whose row was damaged, goes to a table of dead letters. This holds when the relay, a broker or
-// the database is killed at any moment, and while several relays run.
+// what it is, that has no topic, or whose row was damaged goes to a table of dead
+// letters. This holds when the relay, a broker or the database is killed at any
+// moment, and while several relays run.
 //
 // A [Sink] and a [Relay] are safe for concurrent use.
 //

@@ -30,7 +30,9 @@ type MirrorConfig struct {
 
 	// Edit changes an event before it is stored: it may note the source of the
 	// message in Event.Meta, or tell tables of the same name apart. It must do the
-	// same with a message every time. Nil: events are stored as they are.
+	// same with a message every time, and is called by several goroutines at once. A
+	// message for which it panics is set aside, see [Mirror.Rejected]. Nil: events
+	// are stored as they are.
 	Edit func(m *Message)
 
 	// Refresh is how often the mirror looks for new partitions. 0 means 10 seconds.
@@ -85,6 +87,11 @@ func NewMirror(db *bun.DB, into *sqlsink.Sink, from Config, cfg MirrorConfig) *M
 	m := &Mirror{db: db, events: eventrow.Table(tables[0]), state: eventrow.Table{Schema: cfg.Schema, Name: cfg.Table}, cfg: cfg}
 	if err := m.state.Validate(); err != nil {
 		panic("kafkasink: MirrorConfig.Table or MirrorConfig.Schema: " + err.Error())
+	}
+	for _, topic := range cfg.Topics {
+		if !isTopicName(topic) {
+			panic("kafkasink: MirrorConfig.Topics has " + notATopic(topic))
+		}
 	}
 	from = from.withDefaults()
 	m.topics = slices.Compact(slices.Sorted(slices.Values(append([]string{from.Topic}, cfg.Topics...))))

@@ -39,7 +39,7 @@ type rejectedRow struct {
 
 func newRejected(m *kafka.Message, why error) rejectedRow {
 	headers, _ := json.Marshal(m.Headers) // texts and bytes: can't fail
-	return rejectedRow{Topic: m.Topic, Partition: int64(m.Partition), Offset: m.Offset, Reason: why.Error(), Key: m.Key, Value: m.Value,
+	return rejectedRow{Topic: m.Topic, Partition: int64(m.Partition), Offset: m.Offset, Reason: reasonOf(why), Key: m.Key, Value: m.Value,
 		Headers: string(headers), RejectedAt: eventrow.NewTime(time.Now())}
 }
 

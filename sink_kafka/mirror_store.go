@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -173,11 +174,25 @@ func (m *Mirror) read(message *kafka.Message) (sink.Event, error) {
 	if err != nil {
 		return sink.Event{}, err
 	}
-	if m.cfg.Edit != nil {
-		m.cfg.Edit(&decoded)
+	if err := m.edit(&decoded); err != nil {
+		return sink.Event{}, err
 	}
 	_, err = eventrow.FromEvent(&decoded.Event)
 	return decoded.Event, err
+}
+
+func (m *Mirror) edit(message *Message) (err error) {
+	if m.cfg.Edit == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			m.log.Error("kafkasink: MirrorConfig.Edit panicked", "event", message.Event.ID, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("kafkasink: MirrorConfig.Edit panicked: %v", p)
+		}
+	}()
+	m.cfg.Edit(message)
+	return nil
 }
 
 // move changes the position, where it is what it was.

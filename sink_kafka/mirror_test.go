@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,6 +372,38 @@ func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
 	}
 }
 
+// A message that MirrorConfig.Edit panics for is set aside, and stored once that is
+// mended.
+func TestMessageThatEditPanicsForIsSetAside(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		topic := testkafka.Topic(t, 1)
+		produce(t, topic, 0, messages(t, 1, 3)...)
+		var mended atomic.Bool
+		m := newMirror(t, db, topic, kafkasink.MirrorConfig{Edit: func(m *kafkasink.Message) {
+			if m.Event.ID == uuid(2) && !mended.Load() {
+				panic("no room for it")
+			}
+		}})
+		stop := run(t, m)
+		mirrored(t, db, 2)
+		require.NoError(t, stop())
+		for r, err := range m.Rejected(t.Context()) {
+			require.NoError(t, err)
+			assert.EqualValues(t, 1, r.Message.Offset)
+			assert.Equal(t, "kafkasink: MirrorConfig.Edit panicked: no room for it", r.Reason)
+		}
+		n, err := m.Retry(t.Context())
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		mended.Store(true)
+		n, err = m.Retry(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		mirrored(t, db, 3)
+	})
+}
+
 func TestMirrorOfACompactedTopicIsAnError(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
@@ -385,6 +418,7 @@ func TestMirrorThatCantWorkIsRefused(t *testing.T) {
 	assert.Panics(t, func() {
 		kafkasink.NewMirror(nil, sqlsink.New(), cfg, kafkasink.MirrorConfig{Table: strings.Repeat("x", 60)})
 	})
+	assert.Panics(t, func() { kafkasink.NewMirror(nil, sqlsink.New(), cfg, kafkasink.MirrorConfig{Topics: []string{"a b"}}) })
 	assert.Panics(t, func() {
 		kafkasink.NewMirror(nil, sqlsink.New(sqlsink.WithDB(new(bun.DB))), cfg, kafkasink.MirrorConfig{})
 	})

@@ -89,8 +89,12 @@ func (r *Relay) outgoing(enc *encoder, row *eventrow.Row, bad error) outgoing {
 	if bad != nil {
 		return outgoing{seq: row.Seq, made: time.Now(), topic: r.sink.cfg.Topic, bad: fmt.Errorf("kafkasink: read event: %w", bad)}
 	}
-	out := outgoing{seq: row.Seq, made: row.Time.Time()}
-	if out.topic, out.bad = r.sink.cfg.topicOf(row); out.bad == nil {
+	out := outgoing{seq: row.Seq, made: row.Time.Time(), topic: r.sink.cfg.Topic}
+	topic, err := r.sink.cfg.topicOf(row)
+	if err != nil {
+		out.bad = err
+	} else {
+		out.topic = topic
 		out.message, out.bad = enc.encode(row)
 	}
 	out.size = sizeOf(&out.message)

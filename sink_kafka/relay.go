@@ -81,9 +81,10 @@ func (c RelayConfig) withDefaults() RelayConfig {
 //
 // A relay publishes the events of a partition in the order of the outbox, and
 // stops at the first that fails until that one is through; other partitions go on.
-// It never gives an event up, but for one that brokers refuse for what it is, or whose
-// row was damaged: that one goes to the dead letters, see [Relay.DeadLetters]. After a crash, or where
-// the answer of a broker got lost, events are published again.
+// It never gives an event up, but for one that brokers refuse for what it is, that
+// has no topic, or whose row was damaged: that one goes to the dead letters, see
+// [Relay.DeadLetters]. After a crash, or where the answer of a broker got lost,
+// events are published again.
 type Relay struct {
 	db   *bun.DB
 	sink *Sink

@@ -333,25 +333,6 @@ func TestEventsThatAreLargerThanABatchAreSentAlone(t *testing.T) {
 	assert.Len(t, s.published(t), 200)
 }
 
-func TestTopicByFunctionOfTheEvent(t *testing.T) {
-	t.Parallel()
-	db := testdb.New(t, testdb.SQLite)
-	other := testkafka.Topic(t, 1)
-	s := newService(t, db, kafkasink.Config{TopicOf: func(e *sink.Event) string {
-		if string(e.Changes["name"].New) == `"vip"` {
-			return other
-		}
-		return ""
-	}})
-	start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
-	for _, name := range []string{"Jane", "vip", "John"} {
-		s.insert(t, s, name)
-	}
-	s.drain(t)
-	assert.Len(t, s.published(t), 2)
-	assert.Len(t, testkafka.Read(t, testkafka.Broker(t), other), 1)
-}
-
 func TestRelayRunsOnceAtATime(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
@@ -404,6 +385,7 @@ func TestConfigThatCantWorkIsRefused(t *testing.T) {
 	for want, edit := range map[string]func(c *kafkasink.Config){
 		"Config.Brokers is empty":    func(c *kafkasink.Config) { c.Brokers = nil },
 		"Config.Topic is empty":      func(c *kafkasink.Config) { c.Topic = "" },
+		`Config.Topic is "a/b"`:      func(c *kafkasink.Config) { c.Topic = "a/b" },
 		"neither Outbox nor Direct":  func(c *kafkasink.Config) { c.Delivery = 7 },
 		"Direct, which has no table": func(c *kafkasink.Config) { c.Delivery, c.Table = kafkasink.Direct, "a" },
 		"none of package kafka's":    func(c *kafkasink.Config) { c.Compression = 9 },
