@@ -47,7 +47,7 @@ func startPgBouncer(ctx context.Context, dsn string) (_ *server, err error) {
 listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
-auth_type = scram-sha-256
+auth_type = md5
 auth_file = %s
 pool_mode = transaction
 default_pool_size = 4
