@@ -20,9 +20,10 @@
 // A variable that is set already names a server of yours: it is used, and none is started in its place.
 //
 // Each server gets a new data directory, a free port on the loopback interface, a random password and its default
-// settings, except that it need not survive a power cut (fsync is off, unless -fsync is given) and takes 200 connections. It is a child of this
-// command, is stopped by its process id, and leaves nothing behind but the cached download. Databases refuse to run as
-// root, so for root they run as the user nobody.
+// settings, except that it need not survive a power cut (nothing is synced to disk, unless -fsync is given), takes 200
+// connections and, as a PostgreSQL, asks for the password by MD5, so that a connection costs little. It is a child of
+// this command, is stopped by its process id, and leaves nothing behind but the cached download. Databases refuse to
+// run as root, so for root they run as the user nobody.
 //
 // Limits: Linux and macOS. A SIGKILL of this command stops the servers on Linux only, and leaves their directory in the
 // temporary directory. Timings without -fsync say little about a real server.
