@@ -145,39 +145,47 @@ func TestRowsOfABatchDifferInWhatTheyHave(t *testing.T) {
 	})
 }
 
-// Random events, with the texts that break quoting, on real databases.
+// randomEvents have the texts that break quoting.
+func randomEvents(t testing.TB, n int) []sink.Event {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	pieces := []string{"a", "'", `"`, `\`, "?", "?0", "$1", "--", "/*", ";", "\n", "\r", "\t", "\x01", "\x7f", "%", "ж", "猫", "👩‍👩‍👧", "\u2028", "\ufeff", "{", "}", "E'", "\\'"}
+	text := func() string {
+		var b strings.Builder
+		for range r.IntN(8) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		return b.String()
+	}
+	value := func() json.RawMessage {
+		v, err := json.Marshal([]any{text(), r.Int64(), nil, r.IntN(2) == 0}[r.IntN(4)])
+		require.NoError(t, err)
+		return v
+	}
+	out := make([]sink.Event, n)
+	for i := range out {
+		e := event(i + 1)
+		e.Table, e.Model, e.Reason = "t"+text(), text(), text()
+		e.Actor = sink.Actor{ID: text(), Type: text(), Name: text(), OnBehalfOf: text()}
+		e.Key = sink.Values{text(): value(), text(): value()}
+		e.OldKey = sink.Values{text(): value()}
+		e.Changes = map[string]sink.Change{text(): {Old: value()}, text(): {New: value()}, text(): {Mask: sink.Redacted}}
+		e.Meta = map[string]string{text(): text()}
+		e.Soft = r.IntN(2) == 0
+		e.Time = time.UnixMicro(r.Int64N(1e16)).UTC()
+		out[i] = e
+	}
+	return out
+}
+
+// Random events on real databases.
 func TestRandomEventsComeBack(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		table := eventrow.Table{Name: "log"}
 		create(t, db, table)
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
-		r := rand.New(rand.NewPCG(seed, 0))
-		pieces := []string{"a", "'", `"`, `\`, "?", "?0", "$1", "--", "/*", ";", "\n", "\r", "\t", "\x01", "\x7f", "%", "ж", "猫", "👩‍👩‍👧", "\u2028", "\ufeff", "{", "}", "E'", "\\'"}
-		text := func() string {
-			var b strings.Builder
-			for range r.IntN(8) {
-				b.WriteString(pieces[r.IntN(len(pieces))])
-			}
-			return b.String()
-		}
-		value := func() json.RawMessage {
-			v, err := json.Marshal([]any{text(), r.Int64(), nil, r.IntN(2) == 0}[r.IntN(4)])
-			require.NoError(t, err)
-			return v
-		}
-		var want []sink.Event
-		for i := range 400 {
-			e := event(i + 1)
-			e.Table, e.Model, e.Reason = "t"+text(), text(), text()
-			e.Actor = sink.Actor{ID: text(), Type: text(), Name: text(), OnBehalfOf: text()}
-			e.Key = sink.Values{text(): value(), text(): value()}
-			e.OldKey = sink.Values{text(): value()}
-			e.Changes = map[string]sink.Change{text(): {Old: value()}, text(): {New: value()}, text(): {Mask: sink.Redacted}}
-			e.Meta = map[string]string{text(): text()}
-			e.Time = time.UnixMicro(r.Int64N(1e16)).UTC()
-			want = append(want, e)
-		}
+		want := randomEvents(t, 400)
 		batches, err := eventrow.Encode(want)
 		require.NoError(t, err)
 		require.NoError(t, table.Insert(t.Context(), db.DB, db.DB, batches))
