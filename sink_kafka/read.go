@@ -182,7 +182,9 @@ func (r *Relay) newPager(ctx context.Context) (*pager, error) {
 	}
 	_ = conn.Raw(func(driverConn any) error {
 		if _, ok := driverConn.(*pgdriver.Conn); ok {
-			p.read = func(ctx context.Context, after int64, limit int) (page, error) { return r.copy(ctx, conn, after, limit) }
+			p.read = func(ctx context.Context, after int64, limit int) (page, error) {
+				return r.copy(ctx, conn, after, limit)
+			}
 		}
 		return nil
 	})
@@ -190,7 +192,9 @@ func (r *Relay) newPager(ctx context.Context) (*pager, error) {
 }
 
 func (r *Relay) readBy(conn bun.IConn) func(context.Context, int64, int) (page, error) {
-	return func(ctx context.Context, after int64, limit int) (page, error) { return r.read(ctx, conn, after, limit) }
+	return func(ctx context.Context, after int64, limit int) (page, error) {
+		return r.read(ctx, conn, after, limit)
+	}
 }
 
 func (p *pager) next(ctx context.Context) (page, error) {
