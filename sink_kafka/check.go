@@ -28,14 +28,15 @@ func (i topicInfo) risky(maxBatchBytes int) error {
 	return errors.Join(errs...)
 }
 
-// checkTopic reports all that is wrong with a topic.
-func (c *client) checkTopic(ctx context.Context, topic string) error {
+// checkTopic reports all that is wrong with a topic, and what is known of it where it
+// could be asked for.
+func (c *client) checkTopic(ctx context.Context, topic string) (topicInfo, error) {
 	info, err := c.describe(ctx, topic)
 	if err == nil {
 		err = errors.Join(info.blocking(), info.risky(c.cfg.MaxBatchBytes))
 	}
 	if err != nil {
-		return fmt.Errorf("kafkasink: check topic %s: %w", topic, err)
+		err = fmt.Errorf("kafkasink: check topic %s: %w", topic, err)
 	}
-	return nil
+	return info, err
 }

@@ -11,57 +11,36 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 )
 
 // client is what this package asks of a cluster. It publishes without kafka-go's
 // Writer, which may write the second batch of a partition after the first has
 // failed.
 type client struct {
-	kafka     *kafka.Client
-	transport *kafka.Transport
-	cfg       Config
+	cfg    Config
+	topics []string // those that a session knows of; nil: all
 
-	mu      sync.Mutex
-	dropped time.Time // when the connections and what they know were last given up
+	mu       sync.Mutex
+	current  *session
+	renewing *renewal
+	renewed  time.Time // when it was last tried
 }
 
 func newClient(cfg Config) *client {
-	transport := &kafka.Transport{
-		TLS: cfg.TLS, SASL: cfg.SASL, ClientID: cfg.ClientID,
-		DialTimeout: cfg.Timeout, MetadataTTL: time.Minute,
-	}
+	c := &client{cfg: cfg}
 	if cfg.TopicOf == nil {
-		transport.MetadataTopics = []string{cfg.Topic}
+		c.topics = []string{cfg.Topic}
 	}
-	return &client{
-		cfg:       cfg,
-		transport: transport,
-		// The timeout is twice the broker's: an answer that says "timed out" is better than none.
-		kafka: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: cfg.Timeout},
-	}
+	return c
 }
-
-// forget gives up the connections, and what they know of the cluster: kafka-go
-// asks again only when its copy is old, not when a broker says that it leads a
-// partition no longer. Many partitions may fail at once, so it does so at most
-// every 50 milliseconds.
-func (c *client) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.dropped) > 50*time.Millisecond {
-		c.transport.CloseIdleConnections()
-		c.dropped = time.Now()
-	}
-}
-
-// close ends all connections.
-func (c *client) close() { c.transport.CloseIdleConnections() }
 
 // produce publishes one batch to one partition, with the acknowledgement of all
 // replicas in sync. Where there is an error the batch may have been written all
 // the same, unless the error is permanent.
 func (c *client) produce(ctx context.Context, at place, messages []*kafka.Message) error {
-	res, err := c.kafka.Produce(ctx, &kafka.ProduceRequest{
+	res, err := c.session().Produce(ctx, &kafka.ProduceRequest{
 		Topic: at.topic, Partition: at.partition, RequiredAcks: kafka.RequireAll,
 		Compression: c.cfg.Compression, Records: &records{messages: messages, now: time.Now()},
 	})
@@ -72,7 +51,7 @@ func (c *client) produce(ctx context.Context, at place, messages []*kafka.Messag
 		return nil
 	}
 	if !isPermanent(err) {
-		c.forget()
+		c.renew()
 	}
 	return c.explain(err)
 }
@@ -117,6 +96,8 @@ func (c *client) explain(err error) error {
 		return fmt.Errorf("%w: give this user the rights to describe the topic, to write to it and, for a mirror, to read it: %w", ErrNotAllowed, err)
 	case errors.As(err, &dns), errors.As(err, &op):
 		return fmt.Errorf("no broker of Config.Brokers can be reached: %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the brokers don't answer in time: %w", err)
 	}
 	return err
 }
@@ -130,26 +111,94 @@ type topicInfo struct {
 	cleanupPolicy, minISR, maxMessageBytes string
 }
 
-// describe asks the cluster for a topic, and not the copy that kafka-go keeps.
+// describe asks the cluster for a topic as it is now.
 func (c *client) describe(ctx context.Context, topic string) (topicInfo, error) {
-	c.transport.CloseIdleConnections()
-	info, err := c.layout(ctx, topic)
+	info, err := c.ask(ctx, topic)
+	return info, c.explain(err)
+}
+
+func (c *client) ask(ctx context.Context, topic string) (topicInfo, error) {
+	s, err := c.fresh(ctx, []string{topic})
 	if err != nil {
 		return topicInfo{}, err
 	}
-	res, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic,
+	defer s.close()
+	info, err := s.layout(ctx, topic)
+	if err != nil {
+		return topicInfo{}, err
+	}
+	err = s.configure(ctx, topic, &info)
+	return info, err
+}
+
+// layout returns the partitions of a topic, as a session knows them.
+func (c *client) layout(ctx context.Context, topic string) (topicInfo, error) {
+	s := c.session()
+	info, err := s.layout(ctx, topic)
+	if err != nil || time.Since(s.opened) > metadataTTL { // it may have lost the broker that it asks
+		c.renew()
+	}
+	return info, c.explain(err)
+}
+
+func (s *session) layout(ctx context.Context, topic string) (topicInfo, error) {
+	res, err := s.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return topicInfo{}, err
+	}
+	for _, t := range res.Topics {
+		if t.Name != topic {
+			continue
+		}
+		if t.Error != nil {
+			return topicInfo{}, t.Error
+		}
+		info := topicInfo{partitions: len(t.Partitions)}
+		for i, p := range t.Partitions {
+			if i == 0 || len(p.Replicas) < info.replicas {
+				info.replicas = len(p.Replicas)
+			}
+		}
+		if info.partitions > 0 {
+			return info, nil
+		}
+	}
+	return topicInfo{}, kafka.UnknownTopicOrPartition
+}
+
+const (
+	cleanupPolicy   = "cleanup.policy"
+	minISR          = "min.insync.replicas"
+	maxMessageBytes = "max.message.bytes"
+)
+
+// configsRequest is kafka-go's, for any broker: its own goes to the controller, or what a
+// cluster says is one, which may be the broker that is down.
+type configsRequest describeconfigs.Request
+
+// ApiKey implements [kafka.Request].
+func (*configsRequest) ApiKey() protocol.ApiKey { return protocol.DescribeConfigs } //nolint:staticcheck // kafka-go's name.
+
+// configure completes what is known of a topic by its configuration.
+func (s *session) configure(ctx context.Context, topic string, info *topicInfo) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	answer, err := s.transport.RoundTrip(ctx, s.Addr, &configsRequest{Resources: []describeconfigs.RequestResource{{
+		ResourceType: int8(kafka.ResourceTypeTopic), ResourceName: topic,
 		ConfigNames: []string{cleanupPolicy, minISR, maxMessageBytes},
 	}}})
 	if err != nil {
-		return topicInfo{}, c.explain(err)
+		return err
+	}
+	res, ok := answer.(*describeconfigs.Response)
+	if !ok {
+		return fmt.Errorf("a broker answers with %T when asked for the configuration", answer)
 	}
 	for _, resource := range res.Resources {
-		if errors.Is(resource.Error, kafka.TopicAuthorizationFailed) {
-			return info, nil // the right to describe configurations is one of its own
-		}
-		if resource.Error != nil {
-			return topicInfo{}, c.explain(resource.Error)
+		if err := kafka.Error(resource.ErrorCode); err == kafka.TopicAuthorizationFailed {
+			return nil // the right to describe configurations is one of its own
+		} else if err != 0 {
+			return err
 		}
 		for _, entry := range resource.ConfigEntries {
 			switch entry.ConfigName {
@@ -162,40 +211,5 @@ func (c *client) describe(ctx context.Context, topic string) (topicInfo, error) 
 			}
 		}
 	}
-	return info, nil
-}
-
-const (
-	cleanupPolicy   = "cleanup.policy"
-	minISR          = "min.insync.replicas"
-	maxMessageBytes = "max.message.bytes"
-)
-
-// layout returns the partitions of a topic, as far as kafka-go knows them.
-func (c *client) layout(ctx context.Context, topic string) (topicInfo, error) {
-	res, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
-	if err != nil {
-		c.forget()
-		return topicInfo{}, c.explain(err)
-	}
-	for _, t := range res.Topics {
-		if t.Name != topic {
-			continue
-		}
-		if t.Error != nil {
-			c.forget()
-			return topicInfo{}, c.explain(t.Error)
-		}
-		info := topicInfo{partitions: len(t.Partitions)}
-		for i, p := range t.Partitions {
-			if i == 0 || len(p.Replicas) < info.replicas {
-				info.replicas = len(p.Replicas)
-			}
-		}
-		if info.partitions > 0 {
-			return info, nil
-		}
-	}
-	c.forget()
-	return topicInfo{}, c.explain(kafka.UnknownTopicOrPartition)
+	return nil
 }

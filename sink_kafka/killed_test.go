@@ -1,41 +1,32 @@
 package kafkasink_test
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/mysqldialect"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
-	"github.com/uptrace/bun/driver/pgdriver"
 	"github.com/uptrace/bun/driver/sqliteshim"
 	"github.com/uptrace/bun/schema"
 
-	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
-	"github.com/sqlaudit/bun/internal/testkafka"
 	"github.com/sqlaudit/bun/sink"
 	kafkasink "github.com/sqlaudit/bun/sink_kafka"
-	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
 // What a relay in a process of its own is told by.
@@ -273,139 +264,4 @@ func TestRelayAndMirrorSurviveTheirConnections(t *testing.T) {
 		}
 		assert.Len(t, ids, n)
 	})
-}
-
-// servers are a database and two brokers of the test's own, which it may kill.
-type servers struct {
-	postgres, kafka, second        string
-	controlPostgres, controlSecond string
-}
-
-func startServers(t *testing.T) servers {
-	t.Helper()
-	testkafka.Broker(t) // where there are none there is no way to start them either
-	program := os.Getenv("BUNAUDIT_TEST_SERVER")
-	if program == "" {
-		program = filepath.Join(t.TempDir(), "server")
-		build := exec.Command("go", "build", "-o", program, ".")
-		build.Dir = filepath.Join("..", "internal", "testdb", "server")
-		out, err := build.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-	cmd := exec.Command(program, "run", "-kafka", "-second", "-control", "--", "sh", "-c",
-		"for s in POSTGRES KAFKA_SECOND KAFKA; do eval echo \\$BUNAUDIT_TEST_$s; eval echo \\$BUNAUDIT_TEST_${s}_CONTROL; done; cat")
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "BUNAUDIT_TEST_") {
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
-	cmd.Stderr = logged{t}
-	stdin, err := cmd.StdinPipe() // its end is the command's
-	require.NoError(t, err)
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		assert.NoError(t, cmd.Wait())
-	})
-	var s servers
-	lines := bufio.NewReader(stdout)
-	for _, into := range []*string{&s.postgres, &s.controlPostgres, &s.second, &s.controlSecond, &s.kafka} {
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
-		*into = strings.TrimSpace(line)
-	}
-	return s
-}
-
-// crash kills a server and returns when it is there again.
-func crash(t testing.TB, control string) {
-	t.Helper()
-	conn, err := net.Dial("unix", control)
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = fmt.Fprintln(conn, "immediate")
-	require.NoError(t, err)
-	answer, err := io.ReadAll(conn)
-	require.NoError(t, err)
-	require.Equal(t, "ok\n", string(answer))
-}
-
-// lead has a broker lead all partitions of a topic that two have.
-func lead(t testing.TB, client *kafka.Client, topic string, partitions []int, broker int) {
-	t.Helper()
-	var order []kafka.AlterPartitionReassignmentsRequestAssignment
-	for _, p := range partitions {
-		order = append(order, kafka.AlterPartitionReassignmentsRequestAssignment{PartitionID: p, BrokerIDs: []int{broker, 3 - broker}})
-	}
-	eventually(t, "the leaders do not move", func() bool {
-		_, err := client.AlterPartitionReassignments(t.Context(), &kafka.AlterPartitionReassignmentsRequest{Topic: topic, Assignments: order, Timeout: 5 * time.Second})
-		require.NoError(t, err)
-		_, err = client.ElectLeaders(t.Context(), &kafka.ElectLeadersRequest{Topic: topic, Partitions: partitions, Timeout: 5 * time.Second})
-		require.NoError(t, err)
-		client.Transport.(*kafka.Transport).CloseIdleConnections() // and what they know
-		meta, err := client.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{topic}})
-		require.NoError(t, err)
-		for _, p := range meta.Topics[0].Partitions {
-			if p.Leader.ID != broker {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// The leaders of the partitions move, and a broker and the database are killed,
-// while service, relay and mirror work.
-func TestLeadersMoveAndServersAreKilled(t *testing.T) {
-	t.Parallel()
-	own := startServers(t)
-	open := func() *bun.DB {
-		db := bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(own.postgres))), pgdialect.New())
-		t.Cleanup(func() { _ = db.Close() })
-		return db
-	}
-	db := &testdb.DB{DB: open(), Backend: testdb.Postgres}
-	topic := "audit"
-	testkafka.CreateReplicated(t, own.kafka, topic, 3, 2)
-	cfg := configured(t, kafkasink.Config{Brokers: []string{own.kafka, own.second}, Topic: topic, Timeout: 3 * time.Second})
-	history := sqlsink.New()
-	require.NoError(t, history.CreateTable(t.Context(), db))
-	s := &service{DB: open(), plain: db, sink: kafkasink.New(cfg), topic: topic}
-	require.NoError(t, s.sink.CreateTable(t.Context(), db))
-	s.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: s.sink}))
-	_, err := db.NewCreateTable().Model((*Customer)(nil)).Exec(t.Context())
-	require.NoError(t, err)
-	relay := kafkasink.NewRelay(open(), s.sink, quick())
-	start(t, relay)
-	m := kafkasink.NewMirror(open(), history, cfg, kafkasink.MirrorConfig{})
-	require.NoError(t, m.CreateTable(t.Context(), db))
-	run(t, m)
-
-	stop := s.work(t, 3, 5)
-	client := testkafka.Client(t, own.kafka)
-	for _, broker := range []int{1, 2, 1, 2} {
-		lead(t, client, topic, []int{0, 1, 2}, broker)
-		time.Sleep(100 * time.Millisecond)
-	}
-	eventually(t, "no leader has moved under the relay's hands", func() bool { return relay.Stats().Retries > 0 })
-	for _, control := range []string{own.controlSecond, own.controlPostgres} { // the second leads
-		time.Sleep(500 * time.Millisecond)
-		crash(t, control)
-	}
-	time.Sleep(500 * time.Millisecond)
-	// A commit whose answer got lost is committed, or not: count what there is.
-	atLeast := stop()
-	s.drain(t)
-	rows := firsts(t, decoded(t, testkafka.Read(t, own.kafka, topic)))
-	var scores, published int
-	require.NoError(t, db.NewSelect().Model((*Customer)(nil)).ColumnExpr("sum(score) + count(*)").Scan(t.Context(), &scores))
-	for _, events := range rows {
-		published += len(events)
-	}
-	assert.GreaterOrEqual(t, scores, atLeast)
-	assert.Equal(t, scores, published)
-	chained(t, rows, "score")
-	mirrored(t, db, published)
 }

@@ -96,8 +96,7 @@ func NewMirror(db *bun.DB, into *sqlsink.Sink, from Config, cfg MirrorConfig) *M
 	from = from.withDefaults()
 	m.topics = slices.Compact(slices.Sorted(slices.Values(append([]string{from.Topic}, cfg.Topics...))))
 	m.client = newClient(from)
-	m.client.transport.MetadataTopics = m.topics
-	m.client.transport.MetadataTTL = cfg.Refresh
+	m.client.topics = m.topics
 	m.log = from.Log
 	m.figures.Lag = make(map[Partition]int64)
 	return m
@@ -186,12 +185,17 @@ func (m *Mirror) Run(ctx context.Context) error {
 
 // partitions lists what there is to mirror, also where a topic can't be had.
 func (m *Mirror) partitions(ctx context.Context) ([]Partition, error) {
+	s, err := m.client.fresh(ctx, m.topics)
+	if err != nil {
+		return nil, m.client.explain(err)
+	}
+	defer s.close()
 	var all []Partition
 	var errs []error
 	for _, topic := range m.topics {
-		info, err := m.client.layout(ctx, topic)
+		info, err := s.layout(ctx, topic)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("topic %s: %w", topic, err))
+			errs = append(errs, fmt.Errorf("topic %s: %w", topic, m.client.explain(err)))
 			continue
 		}
 		for n := range info.partitions {

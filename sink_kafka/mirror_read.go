@@ -56,7 +56,7 @@ func (m *Mirror) mirror(ctx context.Context, at Partition) error {
 		default:
 			tries++
 			m.failed(ctx, "kafkasink: can't mirror for now", fmt.Errorf("%s: %w", place{at.Topic, at.Partition}, err))
-			m.client.forget()
+			m.client.renew()
 			r.loaded, r.verified = false, false
 			sleep(ctx, retryIn(tries))
 		}
@@ -145,7 +145,7 @@ func (r *reader) verify(ctx context.Context) error {
 
 // bounds returns the first offset of the partition and the one after its last.
 func (r *reader) bounds(ctx context.Context) (first, last int64, err error) {
-	res, err := r.m.client.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+	res, err := r.m.client.session().ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
 		r.at.Topic: {kafka.FirstOffsetOf(r.at.Partition), kafka.LastOffsetOf(r.at.Partition)},
 	}})
 	if err != nil {
@@ -163,7 +163,7 @@ func (r *reader) bounds(ctx context.Context) (first, last int64, err error) {
 // last. It asks for an offset of its own choice, and never lets kafka-go choose
 // another: its Reader goes to the start of the log without a word.
 func (r *reader) fetch(ctx context.Context, offset int64, wait time.Duration) ([]kafka.Message, int64, error) {
-	res, err := r.m.client.kafka.Fetch(ctx, &kafka.FetchRequest{
+	res, err := r.m.client.session().Fetch(ctx, &kafka.FetchRequest{
 		Topic: r.at.Topic, Partition: r.at.Partition, Offset: offset, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: wait,
 	})
 	if err == nil {

@@ -126,7 +126,8 @@ func (s *Sink) listen(wake chan<- struct{}) (stop func()) {
 // What a relay needs is checked by [Relay.Check].
 func (s *Sink) Check(ctx context.Context, tx sink.Tx) error {
 	if s.cfg.Delivery == Direct {
-		return s.client.checkTopic(ctx, s.cfg.Topic)
+		_, err := s.client.checkTopic(ctx, s.cfg.Topic)
+		return err
 	}
 	if err := s.store.Check(ctx, tx); err != nil {
 		return fmt.Errorf("kafkasink: check outbox: %w", err)

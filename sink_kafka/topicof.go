@@ -54,5 +54,6 @@ func isTopicName(name string) bool {
 
 // notATopic says what is wrong with a name.
 func notATopic(name string) string {
-	return fmt.Sprintf("%.100q, which can't be the name of a topic: Kafka takes up to %d letters of ASCII, digits, dots, underscores and hyphens", name, maxTopicName)
+	return fmt.Sprintf("%.100q, which can't be the name of a topic: Kafka takes up to %d letters of ASCII, digits, dots, underscores and hyphens",
+		name, maxTopicName)
 }

@@ -126,8 +126,8 @@ func (r *Relay) Check(ctx context.Context) error {
 		return err
 	}
 	topic := r.sink.cfg.Topic
-	err := r.sink.client.checkTopic(ctx, topic)
-	if info, infoErr := r.sink.client.layout(ctx, topic); infoErr == nil {
+	info, err := r.sink.client.checkTopic(ctx, topic)
+	if info.partitions > 0 {
 		known, knownErr := r.notedPartitions(ctx, topic)
 		switch {
 		case isNoRows(knownErr):

@@ -74,6 +74,22 @@ func CreateReplicated(t testing.TB, broker, name string, partitions, replicas in
 		key, value, _ := strings.Cut(s, "=")
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
 	}
+	create(t, broker, config, partitions)
+}
+
+// CreateAt is like Create with a partition for each of the brokers, named by their
+// numbers, which alone has it.
+func CreateAt(t testing.TB, broker, name string, brokers []int) {
+	t.Helper()
+	config := kafka.TopicConfig{Topic: name, NumPartitions: -1, ReplicationFactor: -1}
+	for p, b := range brokers {
+		config.ReplicaAssignments = append(config.ReplicaAssignments, kafka.ReplicaAssignment{Partition: p, Replicas: []int{b}})
+	}
+	create(t, broker, config, len(brokers))
+}
+
+func create(t testing.TB, broker string, config kafka.TopicConfig, partitions int) {
+	t.Helper()
 	ctx, cancel := limited()
 	defer cancel()
 	client := Client(t, broker)
@@ -81,9 +97,9 @@ func CreateReplicated(t testing.TB, broker, name string, partitions, replicas in
 	for {
 		var res *kafka.CreateTopicsResponse
 		if res, err = client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}}); err == nil {
-			err = res.Errors[name]
+			err = res.Errors[config.Topic]
 		}
-		if !errors.Is(err, kafka.InvalidReplicationFactor) || ctx.Err() != nil {
+		if !errors.Is(err, kafka.InvalidReplicationFactor) && !errors.Is(err, kafka.InvalidReplicaAssignment) || ctx.Err() != nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -93,7 +109,7 @@ func CreateReplicated(t testing.TB, broker, name string, partitions, replicas in
 	}
 	for p := range partitions { // a broker takes a moment to lead them
 		for {
-			_, err := readPartition(ctx, client, name, p)
+			_, err := readPartition(ctx, client, config.Topic, p)
 			if err == nil {
 				break
 			}

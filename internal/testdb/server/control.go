@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -55,8 +56,18 @@ func (s *server) take(conn net.Conn, orders chan<- order) {
 	_, _ = fmt.Fprintln(conn, answer)
 }
 
-// carryOut ends the server as the order says, and starts it again at the same address.
-func (o order) carryOut() { o.reply <- o.server.restart(o.how) }
+// carryOut ends the server as the order says, and starts it again at the same address; or it has it stand still, as a machine
+// that hangs, until it may go on.
+func (o order) carryOut() {
+	switch o.how {
+	case "pause":
+		o.reply <- o.server.cmd.Process.Signal(syscall.SIGSTOP)
+	case "resume":
+		o.reply <- o.server.cmd.Process.Signal(syscall.SIGCONT)
+	default:
+		o.reply <- o.server.restart(o.how)
+	}
+}
 
 func (s *server) restart(how string) error {
 	sig, ok := s.stops[how]

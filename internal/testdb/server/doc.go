@@ -14,7 +14,8 @@
 //	BUNAUDIT_TEST_PGBOUNCER    the PostgreSQL once more, by way of PgBouncer: each transaction gets one of four connections
 //
 // With run -control each of them has a sister that ends in _CONTROL, the path of a Unix socket: the line fast or
-// immediate, written to it, stops the server cleanly or as a crash would, and starts it again; the answer is the line ok.
+// immediate, written to it, stops the server cleanly or as a crash would, and starts it again; pause has it stand still until
+// resume; the answer is the line ok.
 // BUNAUDIT_TEST_SERVER is the path of this program, for a test that needs such a server of its own.
 //
 // A variable that is set already names a server of yours: it is used, and none is started in its place.

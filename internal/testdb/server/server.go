@@ -326,7 +326,8 @@ func (s *server) stop() (err error) {
 		_ = s.listener.Close()
 	}
 	if s.cmd != nil && !s.hasExited() {
-		_ = s.cmd.Process.Signal(s.quit) // An error means that it has just ended.
+		_ = s.cmd.Process.Signal(s.quit)          // An error means that it has just ended.
+		_ = s.cmd.Process.Signal(syscall.SIGCONT) // Where it was paused.
 		select {
 		case <-s.exited:
 		case <-time.After(20 * time.Second):

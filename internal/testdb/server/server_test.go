@@ -449,6 +449,12 @@ func TestOrders(t *testing.T) {
 		}
 		query(t, "postgres", dsn, "SELECT count(*)::text FROM kept")
 	}
+	for _, how := range []string{"pause", "resume"} {
+		if answer := give(t, how); answer != "ok" {
+			t.Fatal(answer)
+		}
+	}
+	query(t, "postgres", dsn, "SELECT count(*)::text FROM kept")
 	if answer := give(t, "gently"); !strings.Contains(answer, `can't be stopped "gently"`) {
 		t.Error(answer)
 	}
