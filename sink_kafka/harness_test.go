@@ -3,8 +3,10 @@ package kafkasink_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -189,4 +191,62 @@ func chained(t testing.TB, rows map[string][]sink.Event, column string) {
 			at = c.New
 		}
 	}
+}
+
+// work has clients change rows until the function that it returns is called,
+// which returns how many changes were committed.
+func (s *service) work(t testing.TB, clients, rows int) (stop func() int) {
+	t.Helper()
+	for range rows {
+		s.insert(t, s, "x")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	total := rows
+	for range clients {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				undo := errors.New("undo")
+				err := s.RunInTx(context.WithoutCancel(ctx), nil, func(ctx context.Context, tx bun.Tx) error {
+					_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("id = ?", 1+rand.IntN(rows)).Exec(ctx)
+					if err == nil && rand.IntN(5) == 0 {
+						return undo
+					}
+					return err
+				})
+				if err == nil {
+					mu.Lock()
+					total++
+					mu.Unlock()
+				}
+				time.Sleep(rand.N(10 * time.Millisecond))
+			}
+		})
+	}
+	return func() int {
+		cancel()
+		all.Wait()
+		return total
+	}
+}
+
+// expect checks that the topic has so many different events, in order, of each
+// row a chain, and that a mirror has each of them once.
+func (s *service) expect(t testing.TB, want int) {
+	t.Helper()
+	rows := firsts(t, s.published(t))
+	got := 0
+	for _, events := range rows {
+		got += len(events)
+	}
+	assert.Equal(t, want, got)
+	chained(t, rows, "score")
+	run(t, newMirror(t, s.plain, s.topic, kafkasink.MirrorConfig{}))
+	stored := map[string][]sink.Event{}
+	for _, e := range mirrored(t, s.plain, want) {
+		key := fmt.Sprint(e.Table, string(e.Key["id"]))
+		stored[key] = append(stored[key], e)
+	}
+	assert.Equal(t, rows, stored)
 }

@@ -3,9 +3,7 @@ package kafkasink_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,7 +23,6 @@ import (
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/testdb"
-	"github.com/sqlaudit/bun/sink"
 	kafkasink "github.com/sqlaudit/bun/sink_kafka"
 )
 
@@ -152,87 +149,6 @@ func TestRelayIsKilledInEveryPhase(t *testing.T) {
 		}
 		want := stop()
 		start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
-		s.drain(t)
-		s.expect(t, want)
-	})
-}
-
-// work has clients change rows until the function that it returns is called,
-// which returns how many changes were committed.
-func (s *service) work(t testing.TB, clients, rows int) (stop func() int) {
-	t.Helper()
-	for range rows {
-		s.insert(t, s, "x")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	total := rows
-	for range clients {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				undo := errors.New("undo")
-				err := s.RunInTx(context.WithoutCancel(ctx), nil, func(ctx context.Context, tx bun.Tx) error {
-					_, err := tx.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("id = ?", 1+rand.IntN(rows)).Exec(ctx)
-					if err == nil && rand.IntN(5) == 0 {
-						return undo
-					}
-					return err
-				})
-				if err == nil {
-					mu.Lock()
-					total++
-					mu.Unlock()
-				}
-				time.Sleep(rand.N(10 * time.Millisecond))
-			}
-		})
-	}
-	return func() int {
-		cancel()
-		all.Wait()
-		return total
-	}
-}
-
-// expect checks that the topic has so many different events, in order, of each
-// row a chain, and that a mirror has each of them once.
-func (s *service) expect(t testing.TB, want int) {
-	t.Helper()
-	rows := firsts(t, s.published(t))
-	got := 0
-	for _, events := range rows {
-		got += len(events)
-	}
-	assert.Equal(t, want, got)
-	chained(t, rows, "score")
-	run(t, newMirror(t, s.plain, s.topic, kafkasink.MirrorConfig{}))
-	stored := map[string][]sink.Event{}
-	for _, e := range mirrored(t, s.plain, want) {
-		key := fmt.Sprint(e.Table, string(e.Key["id"]))
-		stored[key] = append(stored[key], e)
-	}
-	assert.Equal(t, rows, stored)
-}
-
-// Two relays that both believe to hold the lease publish events twice, and keep
-// the order all the same.
-func TestTwoRelaysAtOnceKeepTheOrder(t *testing.T) {
-	t.Parallel()
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		s := newService(t, db, kafkasink.Config{})
-		cfg := quick()
-		cfg.Batch = 10
-		for range 2 {
-			start(t, kafkasink.NewRelay(db.Open(t), s.sink, cfg))
-		}
-		stop := s.work(t, 3, 5)
-		for range 60 { // each takes it at once, while the other doesn't know yet
-			_, err := db.NewRaw("UPDATE audit_outbox_lease SET holder = ''").Exec(t.Context())
-			require.NoError(t, err)
-			time.Sleep(20 * time.Millisecond)
-		}
-		want := stop()
 		s.drain(t)
 		s.expect(t, want)
 	})

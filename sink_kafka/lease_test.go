@@ -77,3 +77,26 @@ func TestRelayThatLosesTheLeaseStandsBy(t *testing.T) {
 		assert.True(t, relay.Stats().Leader)
 	})
 }
+
+// Two relays that both believe to hold the lease publish events twice, and keep
+// the order all the same.
+func TestTwoRelaysAtOnceKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		s := newService(t, db, kafkasink.Config{})
+		cfg := quick()
+		cfg.Batch = 10
+		for range 2 {
+			start(t, kafkasink.NewRelay(db.Open(t), s.sink, cfg))
+		}
+		stop := s.work(t, 3, 5)
+		for range 60 { // each takes it at once, while the other doesn't know yet
+			_, err := db.NewRaw("UPDATE audit_outbox_lease SET holder = ''").Exec(t.Context())
+			require.NoError(t, err)
+			time.Sleep(20 * time.Millisecond)
+		}
+		want := stop()
+		s.drain(t)
+		s.expect(t, want)
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,154 +209,6 @@ func TestMirrorResumesAnywhere(t *testing.T) {
 	})
 }
 
-func TestWhatCantBeReadIsSetAside(t *testing.T) {
-	t.Parallel()
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		topic := testkafka.Topic(t, 1)
-		newer := message(t, 2)
-		newer.Value = []byte(strings.Replace(string(newer.Value), `"v":1`, `"v":9`, 1))
-		odd := message(t, 3)
-		odd.Value = []byte(strings.Replace(string(odd.Value), uuid(3), "not a uuid", 1))
-		alien := kafka.Message{Key: []byte{0xff, 0}, Value: []byte("hello \x00"), Headers: []kafka.Header{{Key: "from", Value: []byte("elsewhere")}}}
-		produce(t, topic, 0, message(t, 1), newer, kafka.Message{Key: []byte("tombstone")}, odd, alien, message(t, 4))
-		m := newMirror(t, db, topic, kafkasink.MirrorConfig{})
-		stop := run(t, m)
-		mirrored(t, db, 2)
-		require.NoError(t, stop())
-
-		var offsets []int64
-		var reasons []string
-		for r, err := range m.Rejected(t.Context()) {
-			require.NoError(t, err)
-			offsets, reasons = append(offsets, r.Message.Offset), append(reasons, r.Reason)
-			if r.Message.Offset == 4 {
-				assert.Equal(t, alien.Key, r.Message.Key)
-				assert.Equal(t, alien.Value, r.Message.Value)
-				assert.Equal(t, alien.Headers, r.Message.Headers)
-			}
-		}
-		assert.Equal(t, []int64{1, 2, 3, 4}, offsets)
-		for i, want := range []string{"newer version", "no value", "not a UUID", "not JSON"} {
-			assert.Contains(t, reasons[i], want)
-		}
-		assert.EqualValues(t, 4, m.Stats().Rejected)
-
-		// Once it can be read, here because somebody mended it, it is stored.
-		_, err := db.NewUpdate().Table("audit_mirror_rejected").Set("message_value = ?", message(t, 2).Value).Where("message_offset = 1").Exec(t.Context())
-		require.NoError(t, err)
-		n, err := m.Retry(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, 1, n)
-		mirrored(t, db, 3)
-		left := 0
-		for _, err := range m.Rejected(t.Context()) {
-			require.NoError(t, err)
-			left++
-		}
-		assert.Equal(t, 3, left)
-	})
-}
-
-// SQLite holds what PostgreSQL's jsonb can't: one such event doesn't stop the
-// others.
-func TestWhatTheDatabaseRefusesIsSetAside(t *testing.T) {
-	t.Parallel()
-	db := testdb.New(t, testdb.Postgres)
-	topic := testkafka.Topic(t, 1)
-	bad := message(t, 2)
-	bad.Value = []byte(strings.Replace(string(bad.Value), `"new":null`, `"new":"\u0000"`, 1))
-	produce(t, topic, 0, message(t, 1), bad, message(t, 3))
-	m := newMirror(t, db, topic, kafkasink.MirrorConfig{})
-	run(t, m)
-	events := mirrored(t, db, 2)
-	assert.Equal(t, uuid(1), events[0].ID)
-	assert.Equal(t, uuid(3), events[1].ID)
-	assert.EqualValues(t, 1, m.Stats().Rejected)
-}
-
-func TestRecreatedTopicIsAnError(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct{ before, after int }{
-		"with fewer messages": {before: 5, after: 2},
-		"with as many":        {before: 5, after: 5},
-		"with more":           {before: 5, after: 9},
-		"empty":               {before: 5, after: 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			db := testdb.New(t, testdb.SQLite)
-			topic := testkafka.Topic(t, 1)
-			produce(t, topic, 0, messages(t, 1, tt.before)...)
-			m := newMirror(t, db, topic, kafkasink.MirrorConfig{})
-			stop := run(t, m)
-			mirrored(t, db, tt.before)
-			require.NoError(t, stop())
-
-			broker := testkafka.Broker(t)
-			testkafka.Delete(t, broker, topic)
-			recreate(t, broker, topic)
-			if tt.after > 0 {
-				produce(t, topic, 0, messages(t, 101, 100+tt.after)...)
-			}
-			again := newMirror(t, db, topic, kafkasink.MirrorConfig{})
-			err := failure(t, again)
-			require.ErrorIs(t, err, kafkasink.ErrRecreated)
-			assert.ErrorContains(t, err, "Mirror.Restart")
-
-			require.NoError(t, again.Restart(t.Context()))
-			run(t, again)
-			mirrored(t, db, tt.before+tt.after)
-		})
-	}
-}
-
-// recreate creates a topic that is being deleted.
-func recreate(t testing.TB, broker, topic string) {
-	t.Helper()
-	client := testkafka.Client(t, broker)
-	eventually(t, "the topic can't be created", func() bool {
-		res, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}}})
-		return err == nil && res.Errors[topic] == nil
-	})
-}
-
-// While it runs, too.
-func TestTopicRecreatedUnderARunningMirrorIsAnError(t *testing.T) {
-	t.Parallel()
-	db := testdb.New(t, testdb.SQLite)
-	topic := testkafka.Topic(t, 1)
-	produce(t, topic, 0, messages(t, 1, 5)...)
-	m := newMirror(t, db, topic, kafkasink.MirrorConfig{})
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(t.Context()) }()
-	mirrored(t, db, 5)
-	broker := testkafka.Broker(t)
-	testkafka.Delete(t, broker, topic)
-	recreate(t, broker, topic)
-	select {
-	case err := <-ended:
-		assert.ErrorIs(t, err, kafkasink.ErrRecreated)
-	case <-time.After(20 * time.Second):
-		t.Fatal("the mirror doesn't notice")
-	}
-}
-
-func TestNewPartitionsArePickedUp(t *testing.T) {
-	t.Parallel()
-	db := testdb.New(t, testdb.SQLite)
-	topic := testkafka.Topic(t, 1)
-	produce(t, topic, 0, message(t, 1))
-	run(t, newMirror(t, db, topic, kafkasink.MirrorConfig{}))
-	mirrored(t, db, 1)
-	res, err := testkafka.Client(t, testkafka.Broker(t)).CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
-		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: 2}},
-	})
-	require.NoError(t, err)
-	require.NoError(t, res.Errors[topic])
-	time.Sleep(300 * time.Millisecond) // the brokers agree
-	produce(t, topic, 1, message(t, 2))
-	mirrored(t, db, 2)
-}
-
 func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
@@ -370,45 +221,6 @@ func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
 	for _, e := range mirrored(t, db, 2) {
 		assert.Equal(t, map[string]string{"source": "/shop"}, e.Meta)
 	}
-}
-
-// A message that MirrorConfig.Edit panics for is set aside, and stored once that is
-// mended.
-func TestMessageThatEditPanicsForIsSetAside(t *testing.T) {
-	t.Parallel()
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
-		topic := testkafka.Topic(t, 1)
-		produce(t, topic, 0, messages(t, 1, 3)...)
-		var mended atomic.Bool
-		m := newMirror(t, db, topic, kafkasink.MirrorConfig{Edit: func(m *kafkasink.Message) {
-			if m.Event.ID == uuid(2) && !mended.Load() {
-				panic("no room for it")
-			}
-		}})
-		stop := run(t, m)
-		mirrored(t, db, 2)
-		require.NoError(t, stop())
-		for r, err := range m.Rejected(t.Context()) {
-			require.NoError(t, err)
-			assert.EqualValues(t, 1, r.Message.Offset)
-			assert.Equal(t, "kafkasink: MirrorConfig.Edit panicked: no room for it", r.Reason)
-		}
-		n, err := m.Retry(t.Context())
-		require.NoError(t, err)
-		assert.Zero(t, n)
-		mended.Store(true)
-		n, err = m.Retry(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, 1, n)
-		mirrored(t, db, 3)
-	})
-}
-
-func TestMirrorOfACompactedTopicIsAnError(t *testing.T) {
-	t.Parallel()
-	db := testdb.New(t, testdb.SQLite)
-	m := newMirror(t, db, testkafka.Topic(t, 1, "cleanup.policy=compact"), kafkasink.MirrorConfig{})
-	assert.ErrorIs(t, failure(t, m), kafkasink.ErrCompacted)
 }
 
 func TestMirrorThatCantWorkIsRefused(t *testing.T) {

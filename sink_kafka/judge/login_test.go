@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sqlaudit/bun/internal/testdb"
@@ -150,6 +151,37 @@ func TestTLSThatCantWorkIsExplained(t *testing.T) {
 			err := kafkasink.NewRelay(db.DB, s, kafkasink.RelayConfig{}).Check(ctx)
 			require.ErrorContains(t, err, c.want)
 			t.Log(err)
+		})
+	}
+}
+
+// An operator corrects the password at the broker: the relay needs no restart.
+func TestCredentialsWrongThenRight(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]func(c *kafkasink.Config) error{
+		"PLAIN": func(c *kafkasink.Config) error {
+			c.SASL = &plain.Mechanism{Username: "relay", Password: "secret"}
+			return nil
+		},
+		"SCRAM-SHA-256": func(c *kafkasink.Config) (err error) {
+			c.SASL, err = scram.Mechanism(scram.SHA256, "relay", "secret")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrong := cluster(t, kfake.EnableSASL(), kfake.Superuser(name, "relay", "other"))
+			c := config(t, wrong.ListenAddrs()...)
+			require.NoError(t, cfg(&c))
+			db, s := outbox(t, c, 1)
+			r := kafkasink.NewRelay(db.DB, s, kafkasink.RelayConfig{})
+			err := r.Check(t.Context())
+			require.ErrorContains(t, err, "Config.SASL")
+			assert.NotContains(t, err.Error(), "secret")
+
+			right := cluster(t, kfake.EnableSASL(), kfake.Superuser(name, "relay", "secret"))
+			c.Brokers = right.ListenAddrs()
+			start(t, db, kafkasink.New(c), 100)
+			eventually(t, "the outbox is not empty", func() bool { return pending(t, db) == 0 })
 		})
 	}
 }

@@ -1,0 +1,132 @@
+package kafkasink_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/sqlaudit/bun/internal/testdb"
+	"github.com/sqlaudit/bun/sink"
+	kafkasink "github.com/sqlaudit/bun/sink_kafka"
+)
+
+// Eight clients change five rows while a relay with small pages runs.
+func TestEachRowsEventsAreInOrder(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		s := newService(t, db, kafkasink.Config{})
+		const clients, changes, rows = 8, 30, 5
+		for range rows {
+			s.insert(t, s, "x")
+		}
+		cfg := quick()
+		cfg.Batch = 7
+		start(t, kafkasink.NewRelay(db.DB, s.sink, cfg))
+		var all sync.WaitGroup
+		for c := range clients {
+			all.Go(func() {
+				for i := range changes {
+					_, err := s.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("id = ?", 1+(c+i)%rows).Exec(t.Context())
+					assert.NoError(t, err)
+				}
+			})
+		}
+		all.Wait()
+		s.drain(t)
+		got := firsts(t, s.published(t))
+		require.Len(t, got, rows)
+		n := 0
+		for _, events := range got {
+			n += len(events)
+		}
+		assert.Equal(t, rows+clients*changes, n)
+		chained(t, got, "score")
+	})
+}
+
+// A transaction that took its number first and commits last is not passed by.
+func TestLateCommitIsNotLost(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		if db.Backend == testdb.SQLite {
+			t.Skip("there is one writer at a time")
+		}
+		s := newService(t, db, kafkasink.Config{})
+		s.insert(t, s, "early")
+		late, err := s.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		s.insert(t, late, "late")
+		s.insert(t, s, "early")
+		start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
+		s.drain(t) // nobody waits for the transaction
+		require.Len(t, s.published(t), 2)
+		require.NoError(t, late.Commit())
+		eventually(t, "the late event is not there", func() bool { return len(s.published(t)) == 3 })
+		s.drain(t)
+	})
+}
+
+// beforeFirstDelete calls a function before the first DELETE.
+type beforeFirstDelete struct {
+	once sync.Once
+	call func()
+}
+
+func (h *beforeFirstDelete) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	if strings.HasPrefix(e.Query, "DELETE") {
+		h.once.Do(h.call)
+	}
+	return ctx
+}
+
+func (*beforeFirstDelete) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+// Nothing but what was published is deleted: not the event of a transaction that
+// commits in the middle of a page after that was read, nor one that can't be sent.
+func TestWhatWasNotPublishedIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	const stays = "stays"
+	topicOf := func(e *sink.Event) string {
+		if string(e.Changes["name"].New) == `"`+stays+`"` {
+			return "there-is-none"
+		}
+		return ""
+	}
+	for name, every := range map[string]int{"few": 50, "many": 2} { // of the events can't be sent
+		t.Run(name, func(t *testing.T) {
+			testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+				s := newService(t, db, kafkasink.Config{TopicOf: topicOf})
+				write := func(on bun.IDB) {
+					all := make([]Customer, 150)
+					for i := range all {
+						if i%every == 0 {
+							all[i].Name = stays
+						}
+					}
+					_, err := on.NewInsert().Model(&all).Exec(t.Context())
+					require.NoError(t, err)
+				}
+				write(s)
+				left := 2 * 150 / every
+				relaysDB := db.Open(t)
+				if db.Backend != testdb.SQLite { // where there is one writer at a time
+					late, err := s.BeginTx(t.Context(), nil)
+					require.NoError(t, err)
+					s.insert(t, late, stays)
+					left++
+					relaysDB.AddQueryHook(&beforeFirstDelete{call: func() { assert.NoError(t, late.Commit()) }})
+				}
+				write(s)
+				start(t, kafkasink.NewRelay(relaysDB, s.sink, quick()))
+				eventually(t, "what was published is not deleted", func() bool { return s.pending(t) <= left })
+				assert.Equal(t, left, s.pending(t))
+				assert.Len(t, s.published(t), 2*(150-150/every))
+			})
+		})
+	}
+}
