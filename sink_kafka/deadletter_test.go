@@ -178,7 +178,8 @@ func rowsThatAreNoEvents(t *testing.T, db *testdb.DB, batch int) {
 	assert.Greater(t, again[0], seqs[len(seqs)-1])
 
 	// Somebody repairs one of them.
-	_, err = db.NewRaw("UPDATE audit_outbox_dead SET ?0 = '{\"id\":1}', ?1 = '{}', ?2 = NULL, ?3 = NULL, soft = ?4, ?5 = '2026-01-01T00:00:00.000000Z' WHERE seq = ?6",
+	_, err = db.NewRaw("UPDATE audit_outbox_dead SET ?0 = '{\"id\":1}', ?1 = '{}', ?2 = NULL, ?3 = NULL, soft = ?4, "+
+		"?5 = '2026-01-01T00:00:00.000000Z' WHERE seq = ?6",
 		bun.Ident("key"), bun.Ident("changes"), bun.Ident("meta"), bun.Ident("old_key"), false, bun.Ident("time"), again[0]).Exec(t.Context())
 	require.NoError(t, err)
 	n, err = relay.Requeue(t.Context(), again[0])

@@ -87,6 +87,15 @@ func (s *service) insert(t testing.TB, on bun.IDB, name string) *Customer {
 	return c
 }
 
+// insertMany adds n customers by one statement.
+func (s *service) insertMany(t testing.TB, n int) int {
+	t.Helper()
+	many := make([]Customer, n)
+	_, err := s.NewInsert().Model(&many).Exec(t.Context())
+	require.NoError(t, err)
+	return n
+}
+
 // pending is how many events are in the outbox.
 func (s *service) pending(t testing.TB) int {
 	t.Helper()

@@ -86,8 +86,11 @@ func TestTwoRelaysAtOnceKeepTheOrder(t *testing.T) {
 		s := newService(t, db, kafkasink.Config{})
 		cfg := quick()
 		cfg.Batch = 10
+		var relays []*kafkasink.Relay
 		for range 2 {
-			start(t, kafkasink.NewRelay(db.Open(t), s.sink, cfg))
+			cfg.LeaseTTL += 100 * time.Millisecond // so that they don't look at the same time
+			relays = append(relays, kafkasink.NewRelay(db.Open(t), s.sink, cfg))
+			start(t, relays[len(relays)-1])
 		}
 		stop := s.work(t, 3, 5)
 		for range 60 { // each takes it at once, while the other doesn't know yet
@@ -98,5 +101,6 @@ func TestTwoRelaysAtOnceKeepTheOrder(t *testing.T) {
 		want := stop()
 		s.drain(t)
 		s.expect(t, want)
+		assert.Greater(t, relays[0].Stats().Published+relays[1].Stats().Published, int64(want), "they were not at work at once")
 	})
 }

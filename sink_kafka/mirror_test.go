@@ -95,7 +95,9 @@ func produce(t testing.TB, topic string, partition int, messages ...kafka.Messag
 		records[i] = kafka.Record{Time: time.Now(), Key: kafka.NewBytes(m.Key), Value: kafka.NewBytes(m.Value), Headers: m.Headers}
 	}
 	client := testkafka.Client(t, testkafka.Broker(t))
-	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...)})
+	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
 	require.NoError(t, err)
 	require.NoError(t, res.Error)
 }

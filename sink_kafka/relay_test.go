@@ -97,9 +97,7 @@ func TestBacklogIsDrained(t *testing.T) {
 		s := newService(t, db, kafkasink.Config{MaxBatchBytes: 5000})
 		const n = 1000
 		for range n / 100 {
-			many := make([]Customer, 100)
-			_, err := s.NewInsert().Model(&many).Exec(t.Context())
-			require.NoError(t, err)
+			s.insertMany(t, 100)
 		}
 		_, err := s.NewUpdate().Model((*Customer)(nil)).Set("name = 'x'").Where("1 = 1").Exec(t.Context())
 		require.NoError(t, err)
@@ -121,9 +119,7 @@ func TestEventsThatAreLargerThanABatchAreSentAlone(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, testdb.SQLite)
 	s := newService(t, db, kafkasink.Config{Topic: testkafka.Topic(t, 1), MaxBatchBytes: 1})
-	many := make([]Customer, 200)
-	_, err := s.NewInsert().Model(&many).Exec(t.Context())
-	require.NoError(t, err)
+	s.insertMany(t, 200)
 	start(t, kafkasink.NewRelay(db.DB, s.sink, quick()))
 	s.drain(t)
 	assert.Len(t, s.published(t), 200)

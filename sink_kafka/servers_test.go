@@ -2,6 +2,7 @@ package kafkasink_test
 
 import (
 	"bufio"
+	"context"
 	"database/sql"
 	"fmt"
 	"io"
@@ -133,9 +134,7 @@ func brokerIsSilent(t *testing.T, own servers) {
 	s := newService(t, db, cfg)
 	relay := kafkasink.NewRelay(db.DB, s.sink, quick())
 	start(t, relay)
-	many := make([]Customer, 20)
-	_, err := s.NewInsert().Model(&many).Exec(t.Context())
-	require.NoError(t, err)
+	s.insertMany(t, 20)
 	s.drain(t)
 	var rows [2]string // by partition
 	for _, m := range testkafka.Read(t, own.kafka, topic) {
@@ -176,6 +175,25 @@ func brokerIsSilent(t *testing.T, own servers) {
 	chained(t, got, "score")
 }
 
+// insertInBulk adds n customers at a time, so that there are batches on their way all the
+// time, until the function that it returns is called. The database may be down.
+func (s *service) insertInBulk(n int) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			many := make([]Customer, n)
+			_, _ = s.NewInsert().Model(&many).Exec(context.WithoutCancel(ctx))
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
 // The leaders of the partitions move, and a broker and the database are killed,
 // while service, relay and mirror work.
 func leadersMoveAndServersAreKilled(t *testing.T, own servers) {
@@ -208,11 +226,15 @@ func leadersMoveAndServersAreKilled(t *testing.T, own servers) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	eventually(t, "no leader has moved under the relay's hands", func() bool { return relay.Stats().Retries > 0 })
+	stopBulk := s.insertInBulk(300)
 	for _, control := range []string{own.controlSecond, own.controlPostgres} { // the second leads
 		time.Sleep(500 * time.Millisecond)
+		before := relay.Stats()
 		order(t, control, crash)
+		assert.Greater(t, relay.Stats().LastErrorAt, before.LastErrorAt, "nothing was on its way")
 	}
 	time.Sleep(500 * time.Millisecond)
+	stopBulk()
 	// A commit whose answer got lost is committed, or not: count what there is.
 	atLeast := stop()
 	s.drain(t)

@@ -72,7 +72,7 @@ func event(n, row int) sink.Event {
 	return sink.Event{
 		ID: fmt.Sprintf("019b7cde-2a08-7000-8000-%012x", n+1), Tx: "019b7cde-2a08-7000-8000-000000000000",
 		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(n) * time.Microsecond),
-		Op: sink.Update, Table: "customers", Model: "Customer", Key: sink.Values{"id": json.RawMessage(fmt.Sprint(row))},
+		Op:   sink.Update, Table: "customers", Model: "Customer", Key: sink.Values{"id": json.RawMessage(fmt.Sprint(row))},
 		Changes: map[string]sink.Change{"n": {Old: json.RawMessage(fmt.Sprint(n)), New: json.RawMessage(fmt.Sprint(n + 1))}},
 	}
 }
