@@ -62,7 +62,7 @@ func relayThatDies(told []string) {
 	db.AddQueryHook(&killer{phase: told[3], countdown: 1 + rand.IntN(3)})
 	s := kafkasink.New(kafkasink.Config{Brokers: []string{os.Getenv("BUNAUDIT_TEST_KAFKA")}, Topic: told[2]})
 	cfg := quick()
-	cfg.Batch = 20
+	cfg.Batch, cfg.LeaseTTL = 20, 200*time.Millisecond // which the next one waits for
 	if err := kafkasink.NewRelay(db, s, cfg).Run(context.Background()); err != nil {
 		panic(err)
 	}

@@ -77,16 +77,16 @@ func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, e
 	if first != nil {
 		s.node = kafkaNode{id: first.node.id + 1, cluster: first.node.cluster, controller: first.node.controller}
 	}
-	properties := filepath.Join(s.dir, "server.properties")
-	classes := filepath.Join(libs, "*")
-	// The ports are no part of what is formatted.
-	if err := s.writeKafkaProperties(properties, data, 0, 0, login); err != nil {
+	// All that Kafka's tool for it would do takes a JVM of its own.
+	meta := filepath.Join(data, "meta.properties")
+	if err := os.WriteFile(meta, fmt.Appendf(nil, "version=1\ncluster.id=%s\nnode.id=%d\n", s.node.cluster, s.node.id), 0o600); err != nil {
 		return nil, err
 	}
-	if err := s.own(properties); err != nil {
+	properties, classes := filepath.Join(s.dir, "server.properties"), filepath.Join(libs, "*")
+	if err := s.writeKafkaProperties(properties, data, 0, 0, login); err != nil { // the ports come with the launch
 		return nil, err
 	}
-	if err := s.tool(ctx, java, "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool", "format", "--cluster-id="+s.node.cluster, "--config="+properties); err != nil {
+	if err := errors.Join(s.own(meta), s.own(properties)); err != nil {
 		return nil, err
 	}
 	return s, s.launch(ctx, kafkaAnswers, java, func(port int) ([]string, error) {

@@ -116,9 +116,10 @@ func lead(t testing.TB, client *kafka.Client, topic string, partitions []int, br
 	})
 }
 
+// It is in the first file, so that what takes longest begins first.
 func TestServersFail(t *testing.T) {
 	t.Parallel()
-	own := startServers(t) // which takes long
+	own := startServers(t)
 	t.Run("a broker is silent", func(t *testing.T) { brokerIsSilent(t, own) })
 	t.Run("leaders move and servers are killed", func(t *testing.T) { leadersMoveAndServersAreKilled(t, own) })
 }
@@ -185,7 +186,7 @@ func (s *service) insertInBulk(n int) (stop func()) {
 		for ctx.Err() == nil {
 			many := make([]Customer, n)
 			_, _ = s.NewInsert().Model(&many).Exec(context.WithoutCancel(ctx))
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}()
 	return func() {
@@ -226,7 +227,7 @@ func leadersMoveAndServersAreKilled(t *testing.T, own servers) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	eventually(t, "no leader has moved under the relay's hands", func() bool { return relay.Stats().Retries > 0 })
-	stopBulk := s.insertInBulk(300)
+	stopBulk := s.insertInBulk(100)
 	for _, control := range []string{own.controlSecond, own.controlPostgres} { // the second leads
 		time.Sleep(500 * time.Millisecond)
 		before := relay.Stats()
