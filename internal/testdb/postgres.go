@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,15 +69,17 @@ func dropSchema(t testing.TB, server, schema string) {
 	})
 }
 
+// postgresPools has a pool for each server, kept for the whole test program: a
+// new connection costs more than to create and drop a schema on it.
+var postgresPools sync.Map
+
 // onServer runs fn on a connection of its own, outside any test schema. It has
 // its own context because the test's is done when clean-up runs.
 func onServer(t testing.TB, server string, fn func(context.Context, *sql.Conn) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	pool := sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(server)))
-	defer func() { _ = pool.Close() }()
-	conn, err := pool.Conn(ctx)
+	conn, err := connect(ctx, server)
 	if err != nil {
 		t.Fatalf("testdb: connect to the server in %s: %v", postgresEnv, err)
 	}
@@ -83,6 +87,27 @@ func onServer(t testing.TB, server string, fn func(context.Context, *sql.Conn) e
 	if err := fn(ctx, conn); err != nil {
 		t.Errorf("testdb: set up or clean up PostgreSQL: %v", err)
 	}
+}
+
+// connect returns a connection that answers: the test may have restarted the
+// server since the last one was used.
+func connect(ctx context.Context, server string) (*sql.Conn, error) {
+	pool, ok := postgresPools.Load(server)
+	if !ok {
+		pool, _ = postgresPools.LoadOrStore(server, sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(server))))
+	}
+	var err error
+	for range 3 { // it keeps two
+		var conn *sql.Conn
+		if conn, err = pool.(*sql.DB).Conn(ctx); err != nil {
+			return nil, err
+		}
+		if err = conn.PingContext(ctx); err == nil {
+			return conn, nil
+		}
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // or it would be kept
+	}
+	return nil, err
 }
 
 // postgresDSN names the schema twice: as the search path, which pgdriver sets

@@ -104,12 +104,17 @@ func (db *DB) NewSchema(t testing.TB) string {
 // it. It is closed when the test ends.
 func (db *DB) Open(t testing.TB) *bun.DB { return db.OpenWith(t, 0) }
 
+// maxIdle is as many connections as most tests have in use at once. By default
+// database/sql keeps 2, so that workers would connect for each statement.
+const maxIdle = 10
+
 // OpenWith is like [DB.Open] with at most maxOpenConns connections; 0 means no
 // limit.
 func (db *DB) OpenWith(t testing.TB, maxOpenConns int) *bun.DB {
 	t.Helper()
 	pool := db.open()
 	pool.SetMaxOpenConns(maxOpenConns)
+	pool.SetMaxIdleConns(maxIdle)
 	t.Cleanup(func() {
 		if err := pool.Close(); err != nil {
 			t.Errorf("testdb: close pool: %v", err)
