@@ -36,6 +36,7 @@ type Note struct {
 type runner = bun.IDB
 
 func TestStatementsAreRecordedRowByRow(t *testing.T) {
+	t.Parallel()
 	type step struct {
 		name string
 		run  func(ctx context.Context, db runner) error

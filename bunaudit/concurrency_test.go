@@ -39,6 +39,7 @@ func increment(ctx context.Context, db runner) error {
 }
 
 func TestWritersOfOneRowLeaveAChain(t *testing.T) {
+	t.Parallel()
 	const writers, increments = 8, 8
 	ways := map[string]func(ctx context.Context, a *audited) error{
 		"on the pool": func(ctx context.Context, a *audited) error { return increment(ctx, a) },

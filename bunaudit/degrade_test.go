@@ -16,6 +16,7 @@ import (
 )
 
 func TestDegradeKeepsTheChangeAndReportsOnce(t *testing.T) {
+	t.Parallel()
 	for _, fault := range faults {
 		if errors.Is(fault.cause, context.Canceled) || fault.kills {
 			continue // the change can't be committed either

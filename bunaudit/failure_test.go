@@ -137,6 +137,7 @@ func failing(fail *sink.Func) sink.Sink {
 func good(ctx context.Context) context.Context { return bunaudit.WithReason(ctx, "good") }
 
 func TestAnEventThatCannotBeWrittenLeavesNoChange(t *testing.T) {
+	t.Parallel()
 	for place, in := range ignoring {
 		t.Run(place, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, db *testdb.DB) {

@@ -94,6 +94,7 @@ func vaults(t *testing.T, db *testdb.DB) []Vault {
 }
 
 func TestAGuardedModelIsWrittenOnlyWhereItIsRecorded(t *testing.T) {
+	t.Parallel()
 	for place, in := range guardedPlaces {
 		t.Run(place, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, db *testdb.DB) {

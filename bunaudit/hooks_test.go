@@ -141,6 +141,7 @@ func TestAQueryOutlivesAnErrorAndNotItsTransaction(t *testing.T) {
 }
 
 func TestEventsSayWhoWhyAndWithinWhat(t *testing.T) {
+	t.Parallel()
 	errActor := errors.New("nobody is logged in")
 	type outcome struct {
 		actor  sink.Actor

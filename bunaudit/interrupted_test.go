@@ -30,6 +30,7 @@ func (c *canceller) AfterQuery(context.Context, *bun.QueryEvent) {}
 // A statement may have been carried out although its context has ended. The
 // caller's transaction, whose context has not, must not commit it unrecorded.
 func TestAStatementThatIsInterruptedIsNotCommittedUnrecorded(t *testing.T) {
+	t.Parallel()
 	upsert := func(ctx context.Context, db bun.IDB) error {
 		_, err := db.NewInsert().Model(&Stock{SKU: "a", N: 1}).On("CONFLICT (sku) DO UPDATE").Set("n = EXCLUDED.n").Exec(ctx)
 		return err

@@ -148,6 +148,7 @@ var refusing = map[string]func(t *testing.T, ctx context.Context, db *bun.DB, f 
 }
 
 func TestWhatCannotBeCapturedIsRefused(t *testing.T) {
+	t.Parallel()
 	for place, in := range refusing {
 		t.Run(place, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, db *testdb.DB) {

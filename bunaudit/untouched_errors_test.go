@@ -220,6 +220,7 @@ var afterErrors = map[string]func(ctx context.Context, db *bun.DB, run func(ctx 
 }
 
 func TestErrorsAreThoseOfTheDatabase(t *testing.T) {
+	t.Parallel()
 	policies := map[string]bunaudit.FailurePolicy{
 		"strict":  {},
 		"degrade": bunaudit.Degrade(func(_ context.Context, err error) { panic(fmt.Sprint("nothing to report: ", err)) }),

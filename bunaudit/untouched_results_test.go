@@ -12,6 +12,7 @@ import (
 func ptr[T any](v T) *T { return &v }
 
 func TestResultsAreThoseOfBun(t *testing.T) {
+	t.Parallel()
 	untouched(t, []statement{
 		{"insert a struct with defaults", "", func(ctx context.Context, db runner, s *seen) {
 			p := &Product{SKU: "a", Size: Size{1, 2.5}, Labels: map[string]string{"k": "v"}}
