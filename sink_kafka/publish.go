@@ -212,6 +212,6 @@ func (r *Relay) bury(ctx context.Context, e *outgoing, why error) bool {
 	}
 	r.figures.buried(ctx)
 	r.log.ErrorContext(ctx, "kafkasink: an event can't be published and is a dead letter now",
-		"seq", e.seq, "topic", e.topic, "table", r.sink.table(deadEnding).String(), "error", why)
+		"outbox_seq", e.seq, "topic", e.topic, "table", r.sink.table(deadEnding).String(), "error", why)
 	return true
 }

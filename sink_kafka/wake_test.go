@@ -2,9 +2,11 @@ package kafkasink_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/driver/pgdriver"
@@ -38,28 +40,25 @@ func hearing(t testing.TB, db *bun.DB) <-chan struct{} {
 	listener := pgdriver.NewListener(db)
 	require.NoError(t, listener.Listen(t.Context(), kafkasink.DefaultTable))
 	wake := make(chan struct{}, 1)
-	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for ctx.Err() == nil {
-			if _, _, err := listener.ReceiveTimeout(ctx, 100*time.Millisecond); err == nil {
-				select {
-				case wake <- struct{}{}:
-				default:
-				}
+		for range listener.CreateChannel() {
+			select {
+			case wake <- struct{}{}:
+			default:
 			}
 		}
 	}()
 	t.Cleanup(func() {
-		cancel()
+		assert.NoError(t, listener.Close())
 		<-ended
-		_ = listener.Close()
 	})
 	return wake
 }
 
-// A relay in another process hears of each commit, and of a burst of them as well.
+// A relay in another process hears of each commit, of a burst of them as well, and again
+// when its connections were lost.
 func TestRelayOfAnotherProcessHearsOfCommits(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, testdb.Postgres)
@@ -78,6 +77,13 @@ func TestRelayOfAnotherProcessHearsOfCommits(t *testing.T) {
 		n += int64(burst)
 		eventually(t, "the relay sleeps", func() bool { return relay.Stats().Published == n })
 	}
+	db.KillConnections(t)
+	eventually(t, "the relay hears no more", func() bool {
+		_, err := s.NewInsert().Model(&Customer{}).Exec(t.Context())
+		time.Sleep(50 * time.Millisecond)
+		left, countErr := db.NewSelect().Table(kafkasink.DefaultTable).Count(t.Context())
+		return errors.Join(err, countErr) == nil && left == 0
+	})
 }
 
 // A closed channel is no reason to look again and again.
