@@ -35,8 +35,6 @@ func copiedType(column string) string {
 		return "uuid"
 	case "time":
 		return "timestamptz"
-	case "key", "old_key", "changes", "meta":
-		return "jsonb"
 	case "soft":
 		return "boolean"
 	}
@@ -167,15 +165,15 @@ func (r *CopyReader) set(values [columns][]byte) error {
 	setText(&row.Statement, next())
 	setText(&row.Table, next())
 	setText(&row.Model, next())
-	setJSONB(&row.Key, next())
-	setJSONB(&row.OldKey, next())
-	setJSONB(&row.Changes, next())
+	setJSON(&row.Key, next())
+	setJSON(&row.OldKey, next())
+	setJSON(&row.Changes, next())
 	setText(&row.ActorID, next())
 	setText(&row.ActorType, next())
 	setText(&row.ActorName, next())
 	setText(&row.OnBehalfOf, next())
 	setText(&row.Reason, next())
-	setJSONB(&row.Meta, next())
+	setJSON(&row.Meta, next())
 	setUUID(&row.Tx, next())
 	soft := next()
 	row.Soft = len(soft) == 1 && soft[0] == 1
@@ -209,13 +207,13 @@ func setUUID(s *string, b []byte) {
 	setText(s, text[:])
 }
 
-// setJSONB sets a JSON that comes as a version of the format, which is 1, and text.
-func setJSONB(j *JSON, b []byte) {
-	if len(b) == 0 {
+// setJSON sets a JSON to the text of a json or jsonb.
+func setJSON(j *JSON, b []byte) {
+	if b == nil {
 		*j = nil
 		return
 	}
-	*j = appendDense((*j)[:0], b[1:])
+	*j = appendDense((*j)[:0], b)
 }
 
 // setBinary sets the time to microseconds since the year 2000.

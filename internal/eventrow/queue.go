@@ -16,7 +16,8 @@ type Column struct{ Name, Type string }
 
 // CreateQueue is like Create for a table whose rows are only ever read in the
 // order of seq and deleted: it has the same columns, then those of extra, and
-// seq as its only index.
+// seq as its only index. On PostgreSQL its JSON is kept as text, not as jsonb: nothing
+// is looked up in it, and to make text of jsonb is most of what reading a row takes.
 func (t Table) CreateQueue(d Dialect, extra ...Column) ([]string, error) {
 	stmts, err := t.Create(d)
 	if err != nil {
@@ -33,8 +34,9 @@ func withoutIndexes(create string, d Dialect, extra []Column) string {
 	lines := strings.Split(create, "\n")
 	head, body, tail := lines[0], lines[1:len(lines)-1], lines[len(lines)-1]
 	body = slices.DeleteFunc(body, func(line string) bool { return strings.HasPrefix(line, "  INDEX ") })
+	kept := strings.NewReplacer(" UNIQUE", "", " jsonb", " json")
 	for i, line := range body {
-		body[i] = strings.Replace(strings.TrimSuffix(line, ","), " UNIQUE", "", 1)
+		body[i] = kept.Replace(strings.TrimSuffix(line, ","))
 	}
 	for _, c := range extra {
 		body = append(body, "  "+quote(d, c.Name)+" "+c.Type)

@@ -61,8 +61,8 @@ func (j *JSON) Scan(src any) error {
 	return nil
 }
 
-// jsonb is a JSON that is read from a column of PostgreSQL's type jsonb. That is
-// JSON whatever was written, so it isn't parsed to find the spaces, which would take
+// jsonb is a JSON that is read from a column of PostgreSQL's type jsonb or json. That
+// is JSON whatever was written, so it isn't parsed to find the spaces, which would take
 // longer than all the rest of reading a row. The memory is used again by the next
 // Scan.
 type jsonb JSON
@@ -82,19 +82,19 @@ func (j *jsonb) Scan(src any) error {
 	return nil
 }
 
-// appendDense appends JSON without the spaces between its tokens.
+// appendDense appends JSON without the white space between its tokens.
 func appendDense(b, doc []byte) []byte {
 	b = slices.Grow(b, len(doc))
 	for len(doc) > 0 {
 		n := 0
-		for n < len(doc) && doc[n] != ' ' && doc[n] != '"' {
+		for n < len(doc) && doc[n] > ' ' && doc[n] != '"' {
 			n++
 		}
 		b = append(b, doc[:n]...)
 		doc = doc[n:]
 		switch {
 		case len(doc) == 0:
-		case doc[0] == ' ':
+		case doc[0] <= ' ':
 			doc = doc[1:]
 		default:
 			n = endOfString(doc)
