@@ -148,7 +148,7 @@ func brokerIsSilent(t *testing.T, own servers) {
 	pending := func(row string) int {
 		n, err := s.plain.NewSelect().Table(kafkasink.DefaultTable).Where("? = ?", bun.Ident("key"), `{"id":`+row+"}").Count(t.Context())
 		require.NoError(t, err)
-		return n
+		return int(n)
 	}
 
 	order(t, own.controlSecond, pause)

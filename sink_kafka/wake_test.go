@@ -3,6 +3,7 @@ package kafkasink_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func hearing(t testing.TB, db *bun.DB) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for range listener.CreateChannel() {
+		for range notifications(listener) {
 			select {
 			case wake <- struct{}{}:
 			default:
@@ -55,6 +56,17 @@ func hearing(t testing.TB, db *bun.DB) <-chan struct{} {
 		<-ended
 	})
 	return wake
+}
+
+// notifications calls the method that is CreateChannel in older versions of pgdriver and
+// Channel in newer ones.
+func notifications(listener *pgdriver.Listener) <-chan pgdriver.Notification {
+	v := reflect.ValueOf(listener)
+	method := v.MethodByName("CreateChannel")
+	if !method.IsValid() {
+		method = v.MethodByName("Channel")
+	}
+	return method.Interface().(func(...pgdriver.ChannelOption) <-chan pgdriver.Notification)()
 }
 
 // A relay in another process hears of each commit, of a burst of them as well, and again

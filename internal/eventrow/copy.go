@@ -109,17 +109,17 @@ func (r *CopyReader) read(p []byte) (rest []byte) {
 	}
 }
 
-// columns is how many a row has.
-const columns = 20
+// width is how many columns a row has.
+const width = 20
 
 // cut returns the values of the row that p starts with, nil for NULL, and what
 // follows it, unless p doesn't have it whole.
-func (r *CopyReader) cut(p []byte) (values [columns][]byte, after []byte, whole bool) {
+func (r *CopyReader) cut(p []byte) (values [width][]byte, after []byte, whole bool) {
 	if len(p) < 2 {
 		return values, nil, false
 	}
 	switch n := int16(binary.BigEndian.Uint16(p)); n {
-	case columns:
+	case width:
 	case -1:
 		r.ended = true
 		return values, nil, false
@@ -146,7 +146,7 @@ func (r *CopyReader) cut(p []byte) (values [columns][]byte, after []byte, whole 
 }
 
 // set sets the row to values, which are in the order of its fields.
-func (r *CopyReader) set(values [columns][]byte) error {
+func (r *CopyReader) set(values [width][]byte) error {
 	row, i := &r.row, 0
 	next := func() []byte {
 		i++
