@@ -5,16 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 
-	"github.com/sqlaudit/bun/internal/auditctx"
-	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/live"
-	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -70,8 +65,10 @@ type baseline struct {
 	BaselineOptions
 	table    *live.Table
 	keys     *live.Table // the same, for going through it
-	blind    int64       // the event before which nothing is certain
+	image    *image
+	blind    int64 // the event before which nothing is certain
 	recorded int64
+	fresh    bool          // the page before had rows that history doesn't know
 	held     []sink.Values // rows that others hold
 }
 
@@ -103,7 +100,7 @@ func (b *baseline) run(ctx context.Context) error {
 	if b.table, err = live.Load(ctx, b.db, b.model); err != nil {
 		return fmt.Errorf("retrieval: baseline: %w", err)
 	}
-	b.keys = b.table.Keys()
+	b.keys, b.image = b.table.Keys(), newImage(b.model, b.HashKey)
 	wholes, err := b.wholes(ctx)
 	if err != nil {
 		return err
@@ -167,142 +164,107 @@ func (b *baseline) pages(ctx context.Context, next func(context.Context, *live.R
 		after = last
 	}
 	for _, key := range b.held {
-		if err := b.recordKeys(ctx, []sink.Values{key}, true); err != nil {
+		if err := b.recordHeld(ctx, key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// next reads a page of keys, and records their rows.
+// next records the rows of a page: it looks at their keys first, and reads and
+// locks those that history doesn't know.
 func (b *baseline) next(ctx context.Context, after *live.Row) (int, *live.Row, error) {
+	if b.onSQLite() && (b.All || b.fresh) {
+		return b.nextAtOnce(ctx, after)
+	}
 	rows, err := b.keys.Page(ctx, b.db, after, b.BatchSize)
 	if err != nil || len(rows) == 0 {
 		return 0, nil, err
 	}
-	keys := make([]sink.Values, len(rows))
-	for i, row := range rows {
-		keys[i] = row.Key
+	incomplete, err := b.incomplete(ctx, b.db, rows)
+	if err != nil {
+		return 0, nil, err
 	}
-	return len(rows), &rows[len(rows)-1], b.recordKeys(ctx, keys, false)
+	if b.fresh = len(incomplete) > 0; b.fresh {
+		keys := make([]sink.Values, len(incomplete))
+		for i := range incomplete {
+			keys[i] = incomplete[i].KeyValues()
+		}
+		err = b.record(ctx, keys, false)
+	}
+	return len(rows), &rows[len(rows)-1], err
 }
 
-// recordKeys records those of the rows that have to be.
-func (b *baseline) recordKeys(ctx context.Context, keys []sink.Values, wait bool) error {
+// nextAtOnce is next for SQLite, where one lock is for all rows: they are read as
+// a whole from the start, which is a waste of those that history knows.
+func (b *baseline) nextAtOnce(ctx context.Context, after *live.Row) (int, *live.Row, error) {
+	var rows, incomplete []live.Row
+	err := b.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		err := b.claim(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if rows, err = b.table.Page(ctx, tx, after, b.BatchSize); err != nil || len(rows) == 0 {
+			return err
+		}
+		if incomplete, err = b.incomplete(ctx, tx, rows); err != nil {
+			return err
+		}
+		return b.snapshot(ctx, tx, incomplete)
+	})
+	if err != nil || len(rows) == 0 {
+		return 0, nil, err
+	}
+	b.fresh = len(incomplete) > 0
+	b.recorded += int64(len(incomplete))
+	return len(rows), &rows[len(rows)-1], nil
+}
+
+// recordHeld waits for a row that somebody has held.
+func (b *baseline) recordHeld(ctx context.Context, key sink.Values) error {
 	if !b.All {
-		var err error
-		if keys, err = b.incomplete(ctx, keys); err != nil {
+		text, err := canonicalKey(key)
+		if err != nil {
+			return err
+		}
+		complete, err := b.complete(ctx, b.db, []string{text})
+		if err != nil || complete[text] {
 			return err
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
-	return b.record(ctx, keys, wait)
-}
-
-// incomplete returns the keys of rows that are not on record as a whole: since
-// the last event that says so the row was deleted, or got another key, or the
-// table became uncertain.
-func (b *baseline) incomplete(ctx context.Context, keys []sink.Values) ([]sink.Values, error) {
-	texts := make([]string, len(keys))
-	var stored []string
-	for i, key := range keys {
-		var err error
-		if texts[i], err = canonicalKey(key); err != nil {
-			return nil, err
-		}
-		stored = append(stored, b.variants(texts[i])...)
-	}
-	if len(stored) == 0 {
-		return nil, nil
-	}
-	whole, err := b.latest(ctx, "key", stored, "e.op IN (?)", bun.In([]string{string(sink.Insert), string(sink.Snapshot)}))
-	if err != nil {
-		return nil, err
-	}
-	deleted, err := b.latest(ctx, "key", stored, "e.op = ? AND NOT e.soft", string(sink.Delete))
-	if err != nil {
-		return nil, err
-	}
-	moved, err := b.latest(ctx, "old_key", stored, "1 = 1")
-	if err != nil {
-		return nil, err
-	}
-	var out []sink.Values
-	for i, text := range texts {
-		if whole[text] <= max(deleted[text], moved[text], b.blind) {
-			out = append(out, keys[i])
-		}
-	}
-	return out, nil
-}
-
-// latest returns the numbers of the last events of a kind, by key.
-func (q *query) latest(ctx context.Context, column string, stored []string, kind string, args ...any) (map[string]int64, error) {
-	var rows []keyedRow
-	err := q.from(nil).ColumnExpr("e.? AS under_key, max(e.seq) AS seq", bun.Ident(column)).
-		Where("e.table_name = ?", q.table).
-		Where("e.? IN (?)", bun.Ident(column), bun.In(stored)).
-		Where(kind, args...).
-		GroupExpr("e.?", bun.Ident(column)).
-		Scan(ctx, &rows)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	out := make(map[string]int64, len(rows))
-	for _, row := range rows {
-		key, _, err := q.readKey(row.Under)
-		if err != nil {
-			return nil, err
-		}
-		out[key] = max(out[key], row.Seq)
-	}
-	return out, nil
+	return b.record(ctx, []sink.Values{key}, true)
 }
 
 // record records the rows with the keys in a transaction of its own. Those that
 // somebody else holds are put off, unless it shall wait for them.
 func (b *baseline) record(ctx context.Context, keys []sink.Values, wait bool) error {
-	n := 0
+	var rows []live.Row
 	err := b.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		lock, err := b.lock(ctx, tx, wait)
 		if err != nil {
 			return err
 		}
-		rows, err := b.table.ByKeys(ctx, tx, keys, lock)
-		if err != nil {
+		if rows, err = b.table.ByKeys(ctx, tx, keys, lock); err != nil {
 			return err
 		}
-		events := newEvents(ctx, b.model, sink.Snapshot, len(rows))
-		for i, row := range rows {
-			events[i].Key, events[i].Soft, events[i].Changes = row.Key, row.Deleted, b.image(row)
-		}
-		if err := b.insert(ctx, tx, events); err != nil {
-			return err
-		}
-		n = len(rows)
-		if n < len(keys) && !wait {
-			return b.putOff(keys, rows)
-		}
-		return nil
+		return b.snapshot(ctx, tx, rows)
 	})
-	if err == nil {
-		b.recorded += int64(n)
+	if err != nil {
+		return err
 	}
-	return err
+	b.recorded += int64(len(rows))
+	if len(rows) < len(keys) && !wait {
+		return b.putOff(keys, rows)
+	}
+	return nil
 }
 
 // putOff remembers the keys of which there is no row among rows: it is held, or
 // was deleted.
 func (b *baseline) putOff(keys []sink.Values, rows []live.Row) error {
 	got := make(map[string]bool, len(rows))
-	for _, row := range rows {
-		key, err := canonicalKey(row.Key)
-		if err != nil {
-			return err
-		}
-		got[key] = true
+	for i := range rows {
+		got[rows[i].CanonicalKey()] = true
 	}
 	for _, key := range keys {
 		text, err := canonicalKey(key)
@@ -329,53 +291,4 @@ func (q *query) lock(ctx context.Context, tx bun.Tx, wait bool) (string, error) 
 		lock += " SKIP LOCKED"
 	}
 	return lock, nil
-}
-
-// claim takes the only lock that SQLite has, before anything is read: a
-// transaction that reads first can't write once another one has.
-func (q *query) claim(ctx context.Context, tx bun.Tx) error {
-	_, err := tx.NewRaw("DELETE FROM ? WHERE 1 = 0", q.events.Expr()).Exec(ctx)
-	return err
-}
-
-// image is what an event says of a row.
-func (b *baseline) image(row live.Row) map[string]sink.Change {
-	changes := make(map[string]sink.Change, len(b.model.Columns))
-	for _, c := range b.model.Columns {
-		raw := row.Values[c.Field.Name]
-		change := sink.Change{Mask: c.Mask}
-		switch c.Mask {
-		case sink.Unmasked:
-			change.New = raw
-		case sink.Hashed:
-			change.New = model.Hash(b.HashKey, raw)
-		}
-		changes[c.Field.Name] = change
-	}
-	return changes
-}
-
-// newEvents are n events of one transaction, with what the context says.
-func newEvents(ctx context.Context, m *model.Model, op sink.Op, n int) []sink.Event {
-	events := make([]sink.Event, n)
-	e := sink.Event{
-		Time: time.Now().UTC().Truncate(time.Microsecond), Op: op, Table: m.Table, Model: m.Label,
-		Actor: auditctx.Actor(ctx), Reason: auditctx.Reason(ctx), Meta: auditctx.Meta(ctx), Tx: newID(),
-	}
-	for i := range events {
-		events[i] = e
-		events[i].ID = newID()
-	}
-	return events
-}
-
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-// insert writes events, as the sink does.
-func (q *query) insert(ctx context.Context, tx bun.Tx, events []sink.Event) error {
-	batches, err := eventrow.Encode(events)
-	if err != nil {
-		return err
-	}
-	return q.events.Insert(ctx, tx.NewSelect().DB(), tx, batches)
 }

@@ -81,6 +81,34 @@ func TestBaselineSaysWhatTheHookSays(t *testing.T) {
 	})
 }
 
+// So is the text of it where no database gives JSON a form of its own: of masked
+// columns, of everything that the context says, and on SQLite also from the second
+// page on, which is read in another way.
+func TestBaselineWritesWhatTheHookWrites(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		pool := audited(t, db, (*Customer)(nil))
+		ctx := bunaudit.WithMeta(bunaudit.WithReason(t.Context(), "why"), "request", "r-1")
+		ctx = bunaudit.WithActor(ctx, sink.Actor{ID: "2", Type: "job", Name: "nightly", OnBehalfOf: "7"})
+		rows := make([]Customer, 7)
+		for i := range rows {
+			rows[i] = Customer{Name: fmt.Sprint(`"<b>\ `, i), Email: "e", Phone: fmt.Sprint(i), Since: start()}
+		}
+		_, err := pool.NewInsert().Model(&rows).Exec(ctx)
+		require.NoError(t, err)
+		written := func() (texts []string) {
+			require.NoError(t, db.NewRaw(`SELECT concat(?, ' ', changes, ' ', actor_id, actor_type, actor_name, on_behalf_of, reason, ' ', meta)
+				FROM audit_events ORDER BY seq`, bun.Ident("key")).Scan(t.Context(), &texts))
+			return texts
+		}
+		inserted := written()
+		exec(t, db, "DELETE FROM audit_events")
+		n, err := retrieval.For[Customer](pool).Baseline(ctx, retrieval.BaselineOptions{HashKey: hashKey, BatchSize: 3})
+		require.NoError(t, err)
+		assert.Equal(t, int64(7), n)
+		assert.Equal(t, inserted, written())
+	})
+}
+
 // The same as TestBaselineWhileRowsChange, of a model whose events the database
 // makes by itself, beside somebody who holds rows.
 func TestBaselineInTheDatabaseWhileRowsChange(t *testing.T) {

@@ -290,7 +290,7 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 		if u.mark != "" && !rows[0].Deleted { // there is no mark to take away
 			delete(u.then, u.mark)
 		}
-		wrote, err = w.update(ctx, u, rows[0].Values)
+		wrote, err = w.update(ctx, u, rows[0].Values())
 	default: // it was inserted and deleted
 		wrote = false
 	}
@@ -311,8 +311,9 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 // differs returns the columns that have other values than they should.
 func (u *undo) differs(r *live.Row) []string {
 	var columns []string
+	values := r.Values()
 	for _, name := range slices.Sorted(maps.Keys(u.now)) {
-		if raw, ok := r.Values[name]; ok && string(raw) != string(u.now[name]) {
+		if raw, ok := values[name]; ok && string(raw) != string(u.now[name]) {
 			columns = append(columns, name)
 		}
 	}

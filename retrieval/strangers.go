@@ -30,9 +30,7 @@ func (v *verifier) strangers(ctx context.Context) error {
 		keys := make([]string, len(rows))
 		var stored []string
 		for i, row := range rows {
-			if keys[i], err = canonicalKey(row.Key); err != nil {
-				return err
-			}
+			keys[i] = row.CanonicalKey()
 			stored = append(stored, v.variants(keys[i])...)
 		}
 		known, err := v.heardOf(ctx, stored, blind)
@@ -71,12 +69,8 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 			stored = append(stored, one.variants(key)...)
 		}
 		for _, column := range []string{"key", "old_key"} {
-			mentioned, err := one.latest(ctx, column, stored, "1 = 1")
-			if err != nil {
-				return fmt.Errorf("retrieval: verify: %w", err)
-			}
-			for key := range mentioned {
-				doubtful[key] = true
+			if err := one.mentioned(ctx, column, stored, doubtful); err != nil {
+				return err
 			}
 		}
 		rows, err = v.rows(ctx, one.db, keys)
@@ -91,11 +85,31 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 		case doubtful[key]:
 			err = v.again(ctx, key)
 		case row != nil: // else it was deleted meanwhile
-			err = v.yield(Finding{Kind: Unknown, Key: row.Key})
+			err = v.yield(Finding{Kind: Unknown, Key: row.KeyValues()})
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// mentioned marks those of the keys that events have in a column.
+func (q *query) mentioned(ctx context.Context, column string, stored []string, keys map[string]bool) error {
+	var rows []keyedRow
+	err := q.from(nil).Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column)).
+		Where("e.table_name = ?", q.table).
+		Where("e.? IN (?)", bun.Ident(column), bun.In(stored)).
+		Scan(ctx, &rows)
+	if err != nil {
+		return fmt.Errorf("retrieval: verify: read keys: %w", err)
+	}
+	for _, row := range rows {
+		key, _, err := q.readKey(row.Under)
+		if err != nil {
+			return err
+		}
+		keys[key] = true
 	}
 	return nil
 }

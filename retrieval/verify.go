@@ -246,11 +246,7 @@ func (v *verifier) rows(ctx context.Context, db bun.IDB, keys []string) (map[str
 	}
 	found := make(map[string]*live.Row, len(rows))
 	for i := range rows {
-		key, err := canonicalKey(rows[i].Key)
-		if err != nil {
-			return nil, err
-		}
-		found[key] = &rows[i]
+		found[rows[i].CanonicalKey()] = &rows[i]
 	}
 	return found, nil
 }
@@ -267,14 +263,14 @@ func (v *verifier) judge(s *state, row *live.Row) (Finding, bool) {
 		f.Kind, f.Key = Missing, s.key
 		return f, s.presence == there
 	case s.presence != there:
-		f.Kind, f.Key = Unknown, row.Key
+		f.Kind, f.Key = Unknown, row.KeyValues()
 		return f, true
 	}
-	f.Kind, f.Key = Differs, row.Key
-	for _, c := range v.model.Columns {
+	f.Kind = Differs
+	for i, c := range v.model.Columns {
 		name := c.Field.Name
 		k, ok := s.columns[name]
-		is := row.Values[name]
+		is := row.Columns[i]
 		switch {
 		case !ok, k.raw == nil: // unknown, redacted or erased
 			continue
@@ -293,6 +289,9 @@ func (v *verifier) judge(s *state, row *live.Row) (Finding, bool) {
 			d.Old, d.New = decode(v.model, name, k.raw), decode(v.model, name, is)
 		}
 		f.Fields = append(f.Fields, d)
+	}
+	if len(f.Fields) > 0 {
+		f.Key = row.KeyValues()
 	}
 	return f, len(f.Fields) > 0
 }

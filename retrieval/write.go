@@ -6,11 +6,15 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/auditctx"
+	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
@@ -140,4 +144,36 @@ func (w writer) row(values sink.Values) (row any, columns []string, special map[
 		}
 	}
 	return v.Interface(), columns, special, nil
+}
+
+// claim takes the only lock that SQLite has, before anything is read: a
+// transaction that reads first can't write once another one has.
+func (q *query) claim(ctx context.Context, tx bun.Tx) error {
+	_, err := tx.NewRaw("DELETE FROM ? WHERE 1 = 0", q.events.Expr()).Exec(ctx)
+	return err
+}
+
+// newEvents are n events of one transaction, with what the context says.
+func newEvents(ctx context.Context, m *model.Model, op sink.Op, n int) []sink.Event {
+	events := make([]sink.Event, n)
+	e := sink.Event{
+		Time: time.Now().UTC().Truncate(time.Microsecond), Op: op, Table: m.Table, Model: m.Label,
+		Actor: auditctx.Actor(ctx), Reason: auditctx.Reason(ctx), Meta: auditctx.Meta(ctx), Tx: newID(),
+	}
+	for i := range events {
+		events[i] = e
+		events[i].ID = newID()
+	}
+	return events
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// insert writes events, as the sink does.
+func (q *query) insert(ctx context.Context, tx bun.Tx, events []sink.Event) error {
+	batches, err := eventrow.Encode(events)
+	if err != nil {
+		return err
+	}
+	return q.events.Insert(ctx, tx.NewSelect().DB(), tx, batches)
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -14,16 +15,29 @@ import (
 // ByKeys returns those of the rows with the keys that are there. What suffix
 // says, such as FOR UPDATE, comes at the end of the query.
 func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
-	cond, args := t.in(db, keys)
-	if len(args) == 0 {
-		return nil, nil
+	var all []Row
+	for some := range slices.Chunk(keys, maxListed/len(t.Model.Key)) {
+		cond, args := t.in(db, some)
+		if len(args) == 0 {
+			continue
+		}
+		sel := t.from(db).Where(cond, args...)
+		if suffix != "" {
+			sel = sel.For(suffix)
+		}
+		rows, err := t.scan(ctx, sel)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
 	}
-	sel := t.Select(db).Where(cond, args...)
-	if suffix != "" {
-		sel = sel.For(suffix)
-	}
-	return t.Scan(ctx, sel)
+	return all, nil
 }
+
+// maxListed is how many values a query lists. Of a thousand MariaDB makes a table
+// of its own, and where that has another collation than the column it goes
+// through all the rows to join them.
+const maxListed = 900
 
 // in is the condition that the row t has one of the keys, in the form that the
 // database looks up in an index; without arguments no row can.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +11,9 @@ import (
 	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
-	"github.com/sqlaudit/bun/sink"
 )
 
 // Table says how to read the rows of a model's table. It is immutable.
@@ -25,15 +24,23 @@ type Table struct {
 	Types map[string]value.PostgresType
 
 	columns  []column // the key, the tracked columns, the soft-delete column
+	members  []member // of the key's canonical text
 	identity []column // of Model.Identity, for the order
 	soft     int      // in columns, or -1
 }
 
+// member is a column in the JSON of a key: its name with the quotes, and its place
+// in Model.Key.
+type member struct {
+	name string
+	at   int
+}
+
 // column is an expression to select, and what becomes of its value.
 type column struct {
-	field *schema.Field
-	expr  string
-	json  func(any) (json.RawMessage, error)
+	field  *schema.Field
+	expr   string
+	append func(b []byte, v any) ([]byte, error)
 
 	// place makes an argument of a value of the identity, for comparing the
 	// column with. Nil: the value is one.
@@ -43,20 +50,11 @@ type column struct {
 // arg makes of a value what the model's field would hold. What MariaDB delivers
 // is for encoding: an instant comes as seconds, which no column is compared with.
 func (c column) arg(v any) (any, error) {
-	raw, err := c.json(v)
+	raw, err := c.append(nil, v)
 	if err != nil {
 		return nil, err
 	}
 	return value.Arg(c.field, raw)
-}
-
-// Row is a row as it is.
-type Row struct {
-	Key     sink.Values
-	Values  sink.Values // of the tracked columns, without the key
-	Deleted bool        // marked as deleted
-
-	place []any // of the identity, as arguments
 }
 
 // Load finds out how to read the table of m.
@@ -94,6 +92,10 @@ func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
 	if f := m.Bun.SoftDeleteField; f != nil {
 		t.soft = at[f]
 	}
+	for i, f := range m.Key {
+		t.members = append(t.members, member{name: eventrow.Member(f.Name), at: i})
+	}
+	slices.SortFunc(t.members, func(a, b member) int { return strings.Compare(m.Key[a.at].Name, m.Key[b.at].Name) })
 	for _, f := range m.Identity {
 		c, err := newColumn(f)
 		if err != nil {
@@ -126,14 +128,14 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 				return column{}, missing(m, f)
 			}
 			expr := string(value.AppendPostgresExpr(nil, typ, "t."+string(f.SQLName))) + "::text"
-			return column{field: f, expr: expr, json: compact}, nil
+			return column{field: f, expr: expr, append: appendCompact}, nil
 		}, nil
 	case dialect.SQLite:
 		return func(f *schema.Field) (column, error) {
 			kind := value.KindOf(f)
 			// An expression has no declared type that a driver could convert to.
-			encode := func(v any) (json.RawMessage, error) { return value.Encode(kind, v) }
-			return column{field: f, expr: "+t." + string(f.SQLName), json: encode}, nil
+			encode := func(b []byte, v any) ([]byte, error) { return value.Append(b, kind, v) }
+			return column{field: f, expr: "+t." + string(f.SQLName), append: encode}, nil
 		}, nil
 	case dialect.MySQL:
 		types, err := value.LoadMySQLTypes(ctx, db, string(m.Bun.SQLName))
@@ -147,8 +149,8 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 			}
 			kind := value.KindOf(f)
 			expr := string(value.AppendMySQLExpr(nil, typ, "t."+string(f.SQLName)))
-			encode := func(v any) (json.RawMessage, error) { return value.EncodeMySQL(typ, kind, v) }
-			return column{field: f, expr: expr, json: encode}, nil
+			encode := func(b []byte, v any) ([]byte, error) { return value.AppendMySQL(b, typ, kind, v) }
+			return column{field: f, expr: expr, append: encode}, nil
 		}, nil
 	default:
 		return nil, fmt.Errorf("the dialect %s is not supported", d)
@@ -159,8 +161,8 @@ func missing(m *model.Model, f *schema.Field) error {
 	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", m.Table, f.SQLName, f.GoName)
 }
 
-// compact takes away the spaces that the database puts into JSON.
-func compact(v any) (json.RawMessage, error) {
+// appendCompact takes away the spaces that the database puts into JSON.
+func appendCompact(b []byte, v any) ([]byte, error) {
 	var text []byte
 	switch v := v.(type) {
 	case string:
@@ -170,150 +172,17 @@ func compact(v any) (json.RawMessage, error) {
 	default:
 		return nil, fmt.Errorf("the driver delivered a %T for JSON", v)
 	}
-	out, ok := value.AppendJSON(nil, text)
+	b, ok := value.AppendJSON(b, text)
 	if !ok {
 		return nil, errors.New("the database delivered no JSON")
 	}
-	return out, nil
+	return b, nil
 }
 
-// Select returns a query for rows of the table, as t, that [Table.Scan] reads.
-func (t *Table) Select(db bun.IDB) *bun.SelectQuery {
-	sel := db.NewSelect().TableExpr("? AS t", bun.Safe(t.Model.Bun.SQLName))
-	for _, c := range t.identity {
-		sel = sel.ColumnExpr("?", bun.Safe(c.expr))
-	}
-	for _, c := range t.columns {
-		sel = sel.ColumnExpr("?", bun.Safe(c.expr))
-	}
-	return sel
-}
-
-// Scan runs a query made by [Table.Select].
-func (t *Table) Scan(ctx context.Context, sel *bun.SelectQuery) ([]Row, error) {
-	rows, err := sel.Rows(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []Row
-	for rows.Next() {
-		values := make([]any, len(t.identity)+len(t.columns))
-		dest := make([]any, len(values))
-		for i := range values {
-			dest[i] = &values[i]
-		}
-		if err := rows.Scan(dest...); err != nil {
-			return nil, err
-		}
-		row, err := t.row(values)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, row)
-	}
-	return out, rows.Err()
-}
-
-func (t *Table) row(values []any) (Row, error) {
-	row := Row{Key: sink.Values{}, Values: sink.Values{}, place: values[:len(t.identity)]}
-	for i, c := range t.identity {
-		if c.place == nil {
-			continue
-		}
-		arg, err := c.place(row.place[i])
-		if err != nil {
-			return Row{}, fmt.Errorf("column %s: %w", c.field.Name, err)
-		}
-		row.place[i] = arg
-	}
-	values = values[len(t.identity):]
-	for i, c := range t.columns {
-		raw, err := c.json(values[i])
-		if err != nil {
-			return Row{}, fmt.Errorf("column %s: %w", c.field.Name, err)
-		}
-		if i == t.soft {
-			row.Deleted = !slices.Contains(model.ZeroMarks(), string(raw))
-		}
-		switch {
-		case i < len(t.Model.Key):
-			row.Key[c.field.Name] = raw
-		case i < len(t.Model.Key)+len(t.Model.Columns):
-			row.Values[c.field.Name] = raw
-		}
-	}
-	return row, nil
-}
-
-// Keys returns the table by its keys alone: the rows that it reads have no values.
+// Keys returns the table by its keys alone: the rows that it reads have no
+// columns.
 func (t *Table) Keys() *Table {
 	keys := *t
 	keys.columns = t.columns[:len(t.Model.Key)]
 	return &keys
-}
-
-// Page returns up to n rows in the order of their identity, those after the row
-// after, which is nil for the first page.
-func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row, error) {
-	return t.Scan(ctx, t.after(t.Select(db), after, n))
-}
-
-// Places selects the identity of the next n rows, as t: see [Table.Page]. The
-// column bunaudit_place has the place of a row, for [At]. It is for PostgreSQL.
-func (t *Table) Places(db bun.IDB, after *Row, n int) *bun.SelectQuery {
-	sel := db.NewSelect().TableExpr("? AS t", bun.Safe(t.Model.Bun.SQLName))
-	place := "jsonb_build_array("
-	for i, c := range t.identity {
-		sel = sel.ColumnExpr("t.?", bun.Safe(c.field.SQLName))
-		if i > 0 {
-			place += ", "
-		}
-		place += c.expr
-	}
-	return t.after(sel.ColumnExpr("? AS bunaudit_place", bun.Safe(place+")")), after, n)
-}
-
-// At is the row at a place, for reading on after it.
-func At(place []string) *Row {
-	row := &Row{place: make([]any, len(place))}
-	for i, text := range place {
-		row.place[i] = text
-	}
-	return row
-}
-
-// after keeps the next n rows t, in their order.
-func (t *Table) after(sel *bun.SelectQuery, after *Row, n int) *bun.SelectQuery {
-	for _, c := range t.identity {
-		sel = sel.OrderExpr("t.?", bun.Safe(c.field.SQLName))
-	}
-	if after != nil && t.Types != nil { // PostgreSQL reads on in the index where it has ended
-		columns, places := make([]schema.Safe, len(t.identity)), after.place
-		for i, c := range t.identity {
-			columns[i] = "t." + c.field.SQLName
-		}
-		return limit(sel.Where("(?) > (?)", bun.In(columns), bun.In(places)).Limit, n)
-	}
-	if after != nil {
-		// (a, b) > (1, 2), in the form that every database has an index for.
-		sel = sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-			for i := range t.identity {
-				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-					for j, c := range t.identity[:i] {
-						sel = sel.Where("t.? = ?", bun.Safe(c.field.SQLName), after.place[j])
-					}
-					return sel.Where("t.? > ?", bun.Safe(t.identity[i].field.SQLName), after.place[i])
-				})
-			}
-			return sel
-		}).Where("t.? >= ?", bun.Safe(t.identity[0].field.SQLName), after.place[0])
-	}
-	return limit(sel.Limit, n)
-}
-
-// limit calls Limit, whose argument is an int in some versions of Bun and an
-// int64 in others.
-func limit[N int | int64](method func(N) *bun.SelectQuery, n int) *bun.SelectQuery {
-	return method(N(n))
 }

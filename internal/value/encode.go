@@ -16,10 +16,11 @@ import (
 // kind keeps the form of what it is: a text in an integer column is a string,
 // a blob in a column that is not binary is {"base64": "…"}.
 func Encode(k Kind, v any) (json.RawMessage, error) {
-	return appendStored(nil, k, v)
+	return Append(nil, k, v)
 }
 
-func appendStored(b []byte, k Kind, v any) ([]byte, error) {
+// Append appends what [Encode] returns.
+func Append(b []byte, k Kind, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(b, "null"...), nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,10 +134,15 @@ func AppendMySQLExpr(b []byte, typ MySQLType, quotedColumn string) []byte {
 // are booleans, which texts are JSON, and which datetimes are in UTC. What isn't
 // of that kind keeps the form that its type has.
 func EncodeMySQL(typ MySQLType, k Kind, v any) (json.RawMessage, error) {
+	return AppendMySQL(nil, typ, k, v)
+}
+
+// AppendMySQL appends what [EncodeMySQL] returns.
+func AppendMySQL(b []byte, typ MySQLType, k Kind, v any) ([]byte, error) {
 	var text []byte
 	switch v := v.(type) {
 	case nil:
-		return json.RawMessage("null"), nil
+		return append(b, "null"...), nil
 	case []byte:
 		text = v
 	case string:
@@ -144,7 +150,7 @@ func EncodeMySQL(typ MySQLType, k Kind, v any) (json.RawMessage, error) {
 	default:
 		return nil, fmt.Errorf("value: encode column: unexpected type %T from the driver", v)
 	}
-	return appendMySQL(make([]byte, 0, len(text)+8), typ.rule, k, text), nil
+	return appendMySQL(slices.Grow(b, len(text)+8), typ.rule, k, text), nil
 }
 
 func appendMySQL(b []byte, rule mysqlRule, k Kind, text []byte) []byte {
