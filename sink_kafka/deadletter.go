@@ -33,12 +33,10 @@ type DeadLetter struct {
 // set aside. It may be a text of the user's own code.
 const maxReason = 2000
 
-// reasonOf is the text of an error, as much of it as is kept. No database takes what
-// isn't UTF-8 or has a NUL, and newer versions of Bun refuse the latter.
+// reasonOf is the text of an error, as much of it as is kept.
 func reasonOf(err error) string {
 	text := err.Error()
-	text = strings.ToValidUTF8(text[:min(len(text), maxReason)], "\uFFFD")
-	return strings.ReplaceAll(text, "\x00", "\uFFFD")
+	return eventrow.Clean(text[:min(len(text), maxReason)])
 }
 
 // moveToDead moves a row as it is: what can't be made an event of is kept too.

@@ -3,13 +3,13 @@ package eventrow
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 )
 
@@ -194,17 +194,7 @@ func setUUID(s *string, b []byte) {
 		*s = ""
 		return
 	}
-	var text [36]byte
-	at := 0
-	for _, n := range []int{4, 2, 2, 2, 6} {
-		if at > 0 {
-			text[at] = '-'
-			at++
-		}
-		at += hex.Encode(text[at:], b[:n])
-		b = b[n:]
-	}
-	setText(s, text[:])
+	*s = uuid.UUID(b).String()
 }
 
 // setJSON sets a JSON to the text of a json or jsonb.

@@ -225,9 +225,9 @@ func encode(v any) (JSON, error) {
 	return JSON(b[:len(b)-1]), nil // without the encoder's line feed
 }
 
-// clean replaces what PostgreSQL can't hold in text, NUL and invalid UTF-8. Bun
-// would drop the former without a trace.
-func clean(s string) string {
+// Clean replaces what PostgreSQL can't hold in text, NUL and invalid UTF-8. Bun
+// would drop the former without a trace, or in newer versions refuse it.
+func Clean(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	return strings.ReplaceAll(s, "\x00", "\uFFFD")
 }
@@ -236,7 +236,7 @@ func clean(s string) string {
 func cleanMap(m map[string]string) map[string]string {
 	dirty := false
 	for k, v := range m {
-		if clean(k) != k || clean(v) != v {
+		if Clean(k) != k || Clean(v) != v {
 			dirty = true
 			break
 		}
@@ -246,7 +246,7 @@ func cleanMap(m map[string]string) map[string]string {
 	}
 	cleaned := make(map[string]string, len(m))
 	for k, v := range m {
-		cleaned[clean(k)] = clean(v)
+		cleaned[Clean(k)] = Clean(v)
 	}
 	return cleaned
 }
