@@ -48,13 +48,18 @@ func TestRecreatedTopicIsAnError(t *testing.T) {
 	}
 }
 
-// recreate creates a topic that is being deleted.
+// recreate creates a topic that is being deleted, and returns when the broker has
+// the new one: until then it may take messages for the old one, and drop them.
 func recreate(t testing.TB, broker, topic string) {
 	t.Helper()
 	client := testkafka.Client(t, broker)
 	eventually(t, "the topic can't be created", func() bool {
 		res, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}}})
 		return err == nil && res.Errors[topic] == nil
+	})
+	eventually(t, "the topic isn't empty", func() bool {
+		res, err := client.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: {kafka.LastOffsetOf(0)}}})
+		return err == nil && len(res.Topics[topic]) == 1 && res.Topics[topic][0].Error == nil && res.Topics[topic][0].LastOffset == 0
 	})
 }
 

@@ -121,7 +121,8 @@ func create(t testing.TB, broker string, config kafka.TopicConfig, partitions in
 	}
 }
 
-// Delete deletes a topic, where it is there, and waits until it is gone.
+// Delete deletes a topic, where it is there. The broker may have it for a moment
+// still.
 func Delete(t testing.TB, broker, name string) {
 	t.Helper()
 	client := Client(t, broker)
