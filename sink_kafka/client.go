@@ -39,12 +39,15 @@ func newClient(cfg Config) *client {
 // produce publishes one batch to one partition, with the acknowledgement of all
 // replicas in sync. Where there is an error the batch may have been written all
 // the same, unless the error is permanent.
-func (c *client) produce(ctx context.Context, at place, messages []*kafka.Message) error {
-	res, err := c.session().Produce(ctx, &kafka.ProduceRequest{
-		Topic: at.topic, Partition: at.partition, RequiredAcks: kafka.RequireAll,
-		Compression: c.cfg.Compression, Records: &records{messages: messages, now: time.Now()},
-	})
+func (c *client) produce(ctx context.Context, at place, records []record) error {
+	b := batches.Get().(*batch)
+	set, err := b.encode(records, c.cfg.Compression, time.Now())
+	if err != nil {
+		return err
+	}
+	res, err := c.session().RawProduce(ctx, &kafka.RawProduceRequest{Topic: at.topic, Partition: at.partition, RequiredAcks: kafka.RequireAll, RawRecords: set})
 	if err == nil {
+		batches.Put(b) // else it may be being sent still
 		err = res.Error
 	}
 	if err == nil {

@@ -19,20 +19,21 @@ func (s *Sink) publish(ctx context.Context, events []sink.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	batches := make(map[place][]kafka.Message)
+	batches := make(map[place][]record)
+	records := newRecorder(s.cfg.Source, len(events))
 	for i := range events {
-		at, m, err := s.address(ctx, &events[i])
+		at, r, err := s.address(ctx, records, &events[i])
 		if err != nil {
 			return err
 		}
-		batches[at] = append(batches[at], m)
+		batches[at] = append(batches[at], r)
 	}
 	var mu sync.Mutex
 	var errs []error
 	var all sync.WaitGroup
-	for at, messages := range batches {
+	for at, records := range batches {
 		all.Go(func() {
-			if err := s.send(ctx, at, messages); err != nil {
+			if err := s.send(ctx, at, records); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -43,41 +44,39 @@ func (s *Sink) publish(ctx context.Context, events []sink.Event) error {
 	return errors.Join(errs...)
 }
 
-// address makes the message of an event and says where it goes.
-func (s *Sink) address(ctx context.Context, e *sink.Event) (place, kafka.Message, error) {
+// address makes the record of an event and says where it goes.
+func (s *Sink) address(ctx context.Context, records *recorder, e *sink.Event) (place, record, error) {
 	row, err := eventrow.FromEvent(e)
 	if err != nil {
-		return place{}, kafka.Message{}, err
+		return place{}, nil, err
 	}
-	m, err := newEncoder(s.cfg.Source, 1).encode(&row)
+	r, err := records.record(&row)
 	if err != nil {
-		return place{}, kafka.Message{}, err
+		return place{}, nil, err
 	}
 	topic, err := s.cfg.topicOf(&row)
 	if err != nil {
-		return place{}, kafka.Message{}, err
+		return place{}, nil, err
 	}
 	info, err := s.client.layout(ctx, topic)
 	if err != nil {
-		return place{}, kafka.Message{}, fmt.Errorf("topic %s: %w", topic, err)
+		return place{}, nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	return place{topic, partitionOf(m.Key, info.partitions)}, m, nil
+	return place{topic, partitionOf(r.key(), info.partitions)}, r, nil
 }
 
-func (s *Sink) send(ctx context.Context, at place, messages []kafka.Message) error {
-	for len(messages) > 0 {
-		var batch []*kafka.Message
-		for size := 0; len(batch) < len(messages); {
-			m := &messages[len(batch)]
-			if size += sizeOf(m); len(batch) > 0 && size > s.cfg.MaxBatchBytes {
+func (s *Sink) send(ctx context.Context, at place, records []record) error {
+	for len(records) > 0 {
+		n := 0
+		for size := 0; n < len(records); n++ {
+			if size += recordStart + len(records[n]); n > 0 && size > s.cfg.MaxBatchBytes {
 				break
 			}
-			batch = append(batch, m)
 		}
-		if err := s.client.produce(ctx, at, batch); err != nil {
+		if err := s.client.produce(ctx, at, records[:n]); err != nil {
 			return fmt.Errorf("%s: %w", at, err)
 		}
-		messages = messages[len(batch):]
+		records = records[n:]
 	}
 	return nil
 }
@@ -97,13 +96,4 @@ func partitionOf(key []byte, partitions int) int {
 		all[i] = i
 	}
 	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, all...)
-}
-
-// sizeOf estimates the bytes that a message takes in a batch.
-func sizeOf(m *kafka.Message) int {
-	n := 32 + len(m.Key) + len(m.Value)
-	for _, h := range m.Headers {
-		n += 4 + len(h.Key) + len(h.Value)
-	}
-	return n
 }

@@ -56,29 +56,24 @@ func Encode(m Message) (kafka.Message, error) {
 		return kafka.Message{}, fmt.Errorf("kafkasink: encode event: %w", err)
 	}
 	row.Seq = m.Sequence
-	return newEncoder(m.Source, 1).encode(&row)
+	enc := newEncoder(m.Source)
+	return enc.encode(&row)
 }
 
-// encoder makes messages, many of which share a piece of memory: it is there until
-// none of them is used any more.
+// encoder makes messages, one after the other in the same memory.
 type encoder struct {
 	contentType, specVersion, source []byte // of all messages
 
-	ahead   int // messages to take memory for at once
 	bytes   []byte
 	headers []kafka.Header
 }
 
-const (
-	maxHeaders = 10       // of a message
-	maxAhead   = 64 << 10 // bytes, unless one message is larger
-)
-
-func newEncoder(source string, ahead int) *encoder {
-	return &encoder{contentType: []byte("application/json"), specVersion: []byte("1.0"), source: []byte(source), ahead: ahead}
+func newEncoder(source string) encoder {
+	return encoder{contentType: []byte("application/json"), specVersion: []byte("1.0"), source: []byte(source)}
 }
 
-// encode makes the message of a row, whose JSON columns are taken as they are.
+// encode makes the message of a row, whose JSON columns are taken as they are. The
+// message is there until the next one is made.
 func (e *encoder) encode(row *eventrow.Row) (kafka.Message, error) {
 	members, err := membersOf(row.Key)
 	if err != nil {
@@ -88,15 +83,15 @@ func (e *encoder) encode(row *eventrow.Row) (kafka.Message, error) {
 	if len(members) == 0 {
 		kind = "table"
 	}
-	e.reserve(640 + 3*len(row.Key) + len(row.OldKey) + len(row.Changes) + len(row.Meta))
-	b := e.bytes
+	// As large as it becomes, as far as that is known.
+	b := slices.Grow(e.bytes[:0], 640+3*len(row.Key)+len(row.OldKey)+len(row.Changes)+len(row.Meta))
+	e.bytes = b
 	cut := func() []byte {
 		part := b[:len(b):len(b)]
 		b = b[len(b):]
 		return part
 	}
-	var m kafka.Message
-	m.Headers = e.headers[:0:maxHeaders]
+	m := kafka.Message{Headers: e.headers[:0]}
 	header := func(name string, value []byte) {
 		m.Headers = append(m.Headers, kafka.Header{Key: name, Value: value})
 	}
@@ -127,20 +122,8 @@ func (e *encoder) encode(row *eventrow.Row) (kafka.Message, error) {
 	}
 	b = appendValue(b, row, made)
 	m.Value = cut()
-	n := len(m.Headers)
-	m.Headers = m.Headers[:n:n]
-	e.bytes, e.headers = b, e.headers[n:]
+	e.headers = m.Headers
 	return m, nil
-}
-
-// reserve makes room for a message, as far as that is known.
-func (e *encoder) reserve(size int) {
-	if cap(e.bytes) < size {
-		e.bytes = make([]byte, 0, max(size, min(e.ahead*size, maxAhead)))
-	}
-	if len(e.headers) < maxHeaders {
-		e.headers = make([]kafka.Header, e.ahead*maxHeaders)
-	}
 }
 
 // appendSequence appends n with 20 digits, so that the order of the texts is that

@@ -77,7 +77,7 @@ func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool
 		return place{}, false
 	}
 	r.resume(ctx, whole)
-	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(e.message, topic.partitions...)}
+	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: e.record.key()}, topic.partitions...)}
 	return at, !stopped[at]
 }
 
@@ -117,7 +117,7 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 func (r *Relay) batch(events []*outgoing) int {
 	n, size := 0, 0
 	for _, e := range events {
-		if size += e.size; n > 0 && size > r.sink.cfg.MaxBatchBytes {
+		if size += e.size(); n > 0 && size > r.sink.cfg.MaxBatchBytes {
 			break
 		}
 		n++
@@ -126,13 +126,13 @@ func (r *Relay) batch(events []*outgoing) int {
 }
 
 func (r *Relay) produce(ctx context.Context, at place, events []*outgoing) error {
-	messages := make([]*kafka.Message, len(events))
+	records := make([]record, len(events))
 	for i, e := range events {
-		messages[i] = &e.message
+		records[i] = e.record
 	}
 	ctx, cancel := r.grace(ctx)
 	defer cancel()
-	return r.sink.client.produce(ctx, at, messages)
+	return r.sink.client.produce(ctx, at, records)
 }
 
 // halt notes that a place can't be written to, and when to try again.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/driver/pgdriver"
@@ -16,18 +15,17 @@ import (
 
 // outgoing is an event on its way.
 type outgoing struct {
-	seq     int64
-	made    time.Time
-	topic   string
-	message kafka.Message
-	size    int
-	bad     error // why no message could be made of the row
+	seq    int64
+	made   time.Time
+	topic  string
+	record record
+	bad    error // why no record could be made of the row
 }
 
 const (
 	maxPageBytes = 16 << 20 // bounds what is read at once
-	encodeAhead  = 50       // messages
-	maxExpected  = 10_000   // events
+	recordsAhead = 50
+	maxExpected  = 10_000 // events
 )
 
 // page is a part of the outbox, in order.
@@ -38,14 +36,14 @@ type page struct {
 
 // maker makes a page of rows.
 type maker struct {
-	relay *Relay
-	enc   *encoder
-	page  page
-	size  int
+	relay   *Relay
+	records *recorder
+	page    page
+	size    int
 }
 
 func (r *Relay) newMaker(limit int) *maker {
-	m := &maker{relay: r, enc: newEncoder(r.sink.cfg.Source, encodeAhead), page: page{last: true}}
+	m := &maker{relay: r, records: newRecorder(r.sink.cfg.Source, recordsAhead), page: page{last: true}}
 	if limit > glance { // of a backlog, so that the page is full as a rule
 		m.page.events = make([]outgoing, 0, min(limit, maxExpected))
 	}
@@ -59,8 +57,8 @@ func (m *maker) add(row *eventrow.Row, bad error) bool {
 		m.page.last = false
 		return false
 	}
-	out := m.relay.outgoing(m.enc, row, bad)
-	m.size += out.size
+	out := m.relay.outgoing(m.records, row, bad)
+	m.size += out.size()
 	m.page.events = append(m.page.events, out)
 	return true
 }
@@ -133,8 +131,11 @@ func (r *Relay) adapt(n, size int) {
 	}
 }
 
-// outgoing makes a message of a row, unless bad says why it couldn't be read.
-func (r *Relay) outgoing(enc *encoder, row *eventrow.Row, bad error) outgoing {
+// size is about how many bytes it takes in a batch.
+func (o *outgoing) size() int { return recordStart + len(o.record) }
+
+// outgoing makes a record of a row, unless bad says why it couldn't be read.
+func (r *Relay) outgoing(records *recorder, row *eventrow.Row, bad error) outgoing {
 	if bad != nil {
 		return outgoing{seq: row.Seq, made: time.Now(), topic: r.sink.cfg.Topic, bad: fmt.Errorf("kafkasink: read event: %w", bad)}
 	}
@@ -144,9 +145,8 @@ func (r *Relay) outgoing(enc *encoder, row *eventrow.Row, bad error) outgoing {
 		out.bad = err
 	} else {
 		out.topic = topic
-		out.message, out.bad = enc.encode(row)
+		out.record, out.bad = records.record(row)
 	}
-	out.size = sizeOf(&out.message)
 	return out
 }
 
