@@ -36,7 +36,7 @@ type load struct {
 
 func (b *bench) latencies(ctx context.Context, length time.Duration) error {
 	b.db.AddQueryHook(bunaudit.New(bunaudit.Config{Sink: b.sink}))
-	if _, err := b.db.NewRaw("CREATE TABLE ?.notes (id bigserial PRIMARY KEY, text text)", bun.Ident(b.topic)).Exec(ctx); err != nil {
+	if _, err := b.db.NewRaw("CREATE TABLE ?.notes (id bigserial PRIMARY KEY, text text)", bun.Ident(b.schema)).Exec(ctx); err != nil {
 		return err
 	}
 	for _, l := range []load{{"idle, 50 events/s", 20 * time.Millisecond, 1, 1}, {"5,000 events/s", 8 * time.Millisecond, 10, 4}} {
@@ -86,7 +86,7 @@ func (b *bench) latency(ctx context.Context, l load, length time.Duration) error
 				time.Sleep(time.Until(tick))
 				n := strconv.FormatInt(numbers.next(), 10)
 				notes := make([]Note, l.rows)
-				_, err := b.db.NewInsert().Model(&notes).ModelTableExpr("?.notes", bun.Ident(b.topic)).Exec(bunaudit.WithMeta(ctx, "n", n))
+				_, err := b.db.NewInsert().Model(&notes).ModelTableExpr("?.notes", bun.Ident(b.schema)).Exec(bunaudit.WithMeta(ctx, "n", n))
 				if err != nil {
 					once.Do(func() { failure = err })
 					return

@@ -8,9 +8,10 @@
 // topic, the deletion included; how many messages of the same content and the same
 // batches the Writer sent to the same broker; the ratio; how fast the outbox is read
 // and deleted from when nothing is sent, which no relay can exceed; the most memory
-// that the program used in each half of the backlog; and the time from a commit to a
-// consumer, when there is little to do and at 5,000 events a second. They take turns,
-// three times, or once where a backlog is very long; the median counts.
+// that the program used in each half of the backlog. They take turns, three times, or
+// once where a backlog is very long; the median counts. Then it prints how many events a
+// second a mirror stores, beside one INSERT … SELECT of the same events; and the time
+// from a commit to a consumer, when there is little to do and at 5,000 events a second.
 //
 // With -cpuprofile the last relay's work is profiled.
 package main
@@ -62,6 +63,7 @@ func main() {
 type bench struct {
 	db     *bun.DB
 	broker string
+	schema string
 	topic  string
 	client *kafka.Client
 	sink   *kafkasink.Sink
@@ -76,24 +78,18 @@ func run(ctx context.Context, events int, seconds time.Duration, profile string)
 		return errors.New("BUNAUDIT_TEST_POSTGRES and BUNAUDIT_TEST_KAFKA have to name a server each: run make bench-kafka, which starts them")
 	}
 	name := fmt.Sprintf("benchkafka_%d", time.Now().UnixNano())
-	b.topic = name
+	b.schema, b.topic = name, name
 	b.client = &kafka.Client{Addr: kafka.TCP(b.broker)}
-	created, err := b.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
-		Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}},
-	})
-	if err == nil {
-		err = created.Errors[name]
+	for _, topic := range []string{name, name + mirrored} {
+		remove, err := b.create(ctx, topic)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, remove()) }()
 	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		_, deleteErr := b.client.DeleteTopics(context.WithoutCancel(ctx), &kafka.DeleteTopicsRequest{Topics: []string{name}})
-		err = errors.Join(err, deleteErr)
-	}()
 	b.db = bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(dsn))), pgdialect.New())
 	defer func() { _ = b.db.Close() }()
-	b.sink = kafkasink.New(kafkasink.Config{Brokers: []string{b.broker}, Topic: name, Schema: name, Log: slog.New(slog.DiscardHandler)})
+	b.sink = kafkasink.New(b.config())
 	if err := b.sink.CreateTable(ctx, b.db); err != nil {
 		return err
 	}
@@ -104,7 +100,28 @@ func run(ctx context.Context, events int, seconds time.Duration, profile string)
 	if err := b.throughput(ctx, events); err != nil {
 		return err
 	}
+	if err := b.mirror(ctx, min(events, 200_000)); err != nil {
+		return err
+	}
 	return b.latencies(ctx, seconds)
+}
+
+func (b *bench) config() kafkasink.Config {
+	return kafkasink.Config{Brokers: []string{b.broker}, Topic: b.topic, Schema: b.schema, Log: slog.New(slog.DiscardHandler)}
+}
+
+// create creates a topic, and returns what deletes it.
+func (b *bench) create(ctx context.Context, topic string) (remove func() error, err error) {
+	created, err := b.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err == nil {
+		err = created.Errors[topic]
+	}
+	return func() error {
+		_, err := b.client.DeleteTopics(context.WithoutCancel(ctx), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+		return err
+	}, err
 }
 
 func (b *bench) throughput(ctx context.Context, events int) error {
@@ -156,12 +173,12 @@ func (b *bench) fill(ctx context.Context, n int) error {
 			SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
 				jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
 			FROM generate_series(?::int, ?) AS i, LATERAL (SELECT string_agg(md5((i::bigint * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
-			ORDER BY i`, bun.Ident(b.topic), from, min(n, from+most-1)).Exec(ctx)
+			ORDER BY i`, bun.Ident(b.schema), from, min(n, from+most-1)).Exec(ctx)
 		if err != nil {
 			return err
 		}
 	}
-	_, err := b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.topic)).Exec(ctx)
+	_, err := b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.schema)).Exec(ctx)
 	return err
 }
 
@@ -225,7 +242,7 @@ func (b *bench) relay(ctx context.Context, events int) (rate float64, used usage
 	err = <-ended
 	took := time.Since(began)
 	used.processor = (processorTime() - before) / time.Duration(events)
-	left, countErr := b.db.NewSelect().TableExpr("?.audit_outbox", bun.Ident(b.topic)).Count(ctx)
+	left, countErr := b.db.NewSelect().TableExpr("?.audit_outbox", bun.Ident(b.schema)).Count(ctx)
 	if err = errors.Join(err, countErr); err == nil && left != 0 {
 		err = fmt.Errorf("%d events are left in the outbox", left)
 	}
@@ -238,7 +255,7 @@ func (b *bench) readAndDelete(ctx context.Context, events int) (rate float64, er
 	if err := b.fill(ctx, events); err != nil {
 		return 0, err
 	}
-	outbox := bun.SafeQuery("?.audit_outbox", bun.Ident(b.topic))
+	outbox := bun.SafeQuery("?.audit_outbox", bun.Ident(b.schema))
 	began := time.Now()
 	deleted := make(chan error, 1)
 	deleted <- nil
