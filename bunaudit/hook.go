@@ -11,6 +11,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/sqlaudit/bun/internal/auditctx"
 	"github.com/sqlaudit/bun/internal/bunconn"
 	"github.com/sqlaudit/bun/internal/replay"
 	"github.com/sqlaudit/bun/internal/sqltext"
@@ -104,6 +105,9 @@ func (h *Hook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.C
 		h.cfg.Log.InfoContext(ctx, "bunaudit: skipped a statement on an audited table",
 			"table", v.table, "operation", v.verb.String(), "reason", reason)
 		return ctx
+	}
+	if auditctx.Probed(ctx) {
+		return refuse(ctx, q, auditctx.ErrHeard)
 	}
 	if v.err == nil && !built {
 		v.refuse("it was given as text to Exec or Query, which a hook can't record")

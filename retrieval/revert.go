@@ -3,10 +3,8 @@ package retrieval
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +12,6 @@ import (
 
 	"github.com/sqlaudit/bun/internal/auditctx"
 	"github.com/sqlaudit/bun/internal/live"
-	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -59,6 +56,12 @@ type RevertOptions struct {
 	// SkipMasked leaves columns as they are whose old values are not on record.
 	// The default refuses with [ErrMasked].
 	SkipMasked bool
+
+	// DryRun changes, locks and records nothing, and returns what Revert would
+	// return: the same error, or how many rows it would change, as history and
+	// the rows are at this moment. What a constraint, a trigger or a hook of the
+	// model has against a change shows only when it is made.
+	DryRun bool
 }
 
 // Revert undoes the events of the query, all or none, and returns how many rows
@@ -70,9 +73,11 @@ type RevertOptions struct {
 //
 // Each row is changed once, whatever number of events there are, by Bun's
 // builders, through the query's database and in a transaction: so the hook
-// records it. Where the row's event isn't there in the end Revert fails with
-// [ErrUnrecorded], and nothing has happened. Columns that were not tracked keep
-// their values; in a row that was deleted they get the database's defaults.
+// records it. All rows are looked at before the first is changed. Where a row's
+// event isn't there in the end Revert fails with [ErrUnrecorded], and nothing has
+// happened. Columns that were not tracked keep their values; in a row that was
+// deleted they get the database's defaults. [RevertOptions.DryRun] tells
+// beforehand.
 //
 // Rows of tables other than the query's model's are written by models that Bun
 // knows, see [bun.DB.RegisterModel]. Truncations and opaque events can't be
@@ -93,18 +98,6 @@ type reverter struct {
 	tables map[string]*live.Table
 }
 
-// undo is what is to be done about a row.
-type undo struct {
-	table       string
-	key, target sink.Values // now, and when all is undone
-	is, was     bool        // whether the row is there now, and will be
-	now         sink.Values // the values that the row has to have
-	then        sink.Values // those that it gets
-	masked      []string
-	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
-	mark        string  // that column
-}
-
 func (r *reverter) run(ctx context.Context) (int, error) {
 	switch {
 	case r.err != nil:
@@ -114,171 +107,127 @@ func (r *reverter) run(ctx context.Context) (int, error) {
 	case r.limit != 0 || r.offset != 0 || r.after != nil || r.fields != nil:
 		return 0, errors.New("events are undone as a whole: the query can't have a limit, an offset, a cursor or fields")
 	}
-	ctx = auditctx.WithReason(ctx, r.Reason)
 	n := 0
-	err := r.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		one := *r.query
-		one.db, one.newest, one.numbered = tx, true, true
-		if r.onSQLite() {
-			if err := one.claim(ctx, tx); err != nil {
-				return err
+	all := func(ctx context.Context, one *query) (err error) {
+		n, err = r.undoAll(ctx, one)
+		return err
+	}
+	var err error
+	if r.DryRun {
+		err = r.inSnapshot(ctx, all)
+	} else {
+		err = r.db.RunInTx(auditctx.WithReason(ctx, r.Reason), nil, func(ctx context.Context, tx bun.Tx) error {
+			one := *r.query
+			one.db = tx
+			if r.onSQLite() {
+				if err := one.claim(ctx, tx); err != nil {
+					return err
+				}
 			}
-		}
-		undos, err := r.plan(ctx, &one)
-		if err != nil {
-			return err
-		}
-		for _, u := range undos {
-			if err := r.undo(ctx, tx, u); err != nil {
-				return err
-			}
-		}
-		n = len(undos)
-		return nil
-	})
+			return all(ctx, &one)
+		})
+	}
 	if err != nil {
 		return 0, err
 	}
 	return n, nil
 }
 
-// plan goes through the events from the last to the first.
-func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
-	var undos []*undo
-	rows := map[string]*undo{} // by table and the key that the row has at that point
-	var failed error
-	err := q.each(ctx, 0, 0, func(e *found) bool {
-		switch e.Op {
-		case sink.Truncate, sink.Opaque:
-			failed = fmt.Errorf("the %s of %s can't be undone (event %s)", e.Op, e.Table, e.ID)
-			return false
-		case sink.Snapshot, sink.Erase:
-			return true
-		}
-		var m *model.Model
-		if m, failed = r.modelOf(e.Table); failed != nil {
-			return false
-		}
-		var key string
-		if key, failed = canonicalKey(currentKey(m, e.Key)); failed != nil {
-			return false
-		}
-		u := rows[e.Table+"\x00"+key]
-		if u == nil {
-			current := currentKey(m, e.Key)
-			exists := e.Op != sink.Delete || e.Soft
-			u = &undo{table: e.Table, key: current, target: current, is: exists, was: exists, now: sink.Values{}, then: sink.Values{}}
-			undos = append(undos, u)
-		}
-		delete(rows, e.Table+"\x00"+key)
-		u.take(&e.Event, m)
-		if key, failed = canonicalKey(u.target); failed != nil {
-			return false
-		}
-		rows[e.Table+"\x00"+key] = u
-		return true
-	})
-	if failed != nil {
-		err = failed
-	}
-	return undos, err
-}
-
-// take undoes one more event.
-func (u *undo) take(e *sink.Event, m *model.Model) {
-	if e.OldKey != nil {
-		u.target = currentKey(m, e.OldKey)
-	}
-	u.was = e.Op != sink.Insert
-	for name, c := range e.Changes {
-		name = m.Current(name)
-		if _, isKey := u.key[name]; isKey {
-			continue
-		}
-		if c.Mask != sink.Unmasked {
-			if e.Op != sink.Insert && !slices.Contains(u.masked, name) {
-				u.masked = append(u.masked, name)
-			}
-			continue
-		}
-		if _, later := u.then[name]; !later && c.New != nil {
-			u.now[name] = c.New
-		}
-		u.then[name] = c.Old
-	}
-	if f := m.Bun.SoftDeleteField; f != nil && (e.Op == sink.Delete && e.Soft || e.Op == sink.Restore) {
-		if _, ok := e.Changes[f.Name]; !ok { // it isn't tracked
-			u.takeMark(e.Op, f.Name)
-		}
-	}
-}
-
-// takeMark undoes one more event that marks the row as deleted, or no longer. A
-// row that is marked alike in the end keeps its mark.
-func (u *undo) takeMark(op sink.Op, column string) {
-	if u.marked == "" {
-		u.marked, u.mark = op, column
-	}
-	delete(u.then, column)
-	if u.marked == sink.Delete && op == sink.Delete {
-		u.then[column] = json.RawMessage("null")
-	}
-}
-
-func (r *reverter) modelOf(table string) (*model.Model, error) {
-	if r.model != nil && table == r.table {
-		return r.model, nil
-	}
-	t := r.db.Dialect().Tables().ByName(table)
-	if t == nil {
-		return nil, fmt.Errorf("no model for the table %s is known to Bun: register it with RegisterModel", table)
-	}
-	m, err := model.Of(t)
-	if err == nil && m == nil {
-		err = fmt.Errorf("the model of the table %s has no audit tag", table)
-	}
-	return m, err
-}
-
-// undo changes one row.
-func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
-	m, err := r.modelOf(u.table)
+// undoAll looks at all rows before it changes one, and returns how many it has
+// changed.
+func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
+	q.newest, q.numbered = true, true
+	undos, err := r.plan(ctx, q)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	leaving := map[string]*undo{} // the rows that go, or get another key, by the one that they have
+	for _, u := range undos {
+		if u.is && (!u.was || u.at != u.to) {
+			leaving[u.at] = u
+		}
+	}
+	for _, u := range undos {
+		if err := r.check(ctx, q.db, u, leaving); err != nil {
+			return 0, err
+		}
+	}
+	n := 0
+	for _, u := range inOrder(undos, leaving) {
+		wrote, err := r.undo(ctx, q.db, u)
+		if err != nil {
+			return 0, err
+		}
+		if wrote {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// check reads a row, and refuses where it isn't as the events have left it, or
+// can't be what it was before.
+func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[string]*undo) error {
 	if len(u.masked) > 0 && u.was && !r.SkipMasked {
 		slices.Sort(u.masked)
 		return fmt.Errorf("columns %s of %s: %w", strings.Join(u.masked, ", "), u.table, ErrMasked)
 	}
-	table := r.tables[u.table]
-	if table == nil {
-		if table, err = live.Load(ctx, tx, m); err != nil {
-			return err
-		}
-		r.tables[u.table] = table
-	}
-	lock := "UPDATE"
-	if r.onSQLite() {
-		lock = ""
-	}
-	rows, err := table.ByKeys(ctx, tx, []sink.Values{u.key}, lock)
+	rows, err := r.rows(ctx, db, u.table, u.key)
 	if err != nil {
 		return err
 	}
-	if (len(rows) > 0) != u.is {
+	if (len(rows) > 0) != u.is && (u.is || leaving[u.at] == nil) {
 		return &ConflictError{Table: u.table, Key: u.key}
 	}
-	if u.is && !r.Force {
-		if columns := u.differs(&rows[0]); columns != nil {
+	if u.is {
+		u.row = &rows[0]
+		if columns := u.differs(); columns != nil && !r.Force {
 			return &ConflictError{Table: u.table, Key: u.key, Columns: columns}
 		}
 	}
-	q := query{db: tx, events: r.events, table: u.table, model: m}
-	var before sql.NullInt64
-	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &before); err != nil {
+	if !u.was || u.at == u.to {
+		return nil
+	}
+	if rows, err = r.rows(ctx, db, u.table, u.target); err != nil {
 		return err
 	}
-	w := writer{tx: tx, model: m}
+	for i := range rows {
+		if leaving[inTable(u.table, rows[i].CanonicalKey())] == nil {
+			return &ConflictError{Table: u.table, Key: u.target}
+		}
+	}
+	return nil
+}
+
+// rows reads the row that has a key, if there is one, and locks it.
+func (r *reverter) rows(ctx context.Context, db bun.IDB, name string, key sink.Values) ([]live.Row, error) {
+	table := r.tables[name]
+	if table == nil {
+		m, err := r.modelOf(name)
+		if err != nil {
+			return nil, err
+		}
+		if table, err = live.Load(ctx, db, m); err != nil {
+			return nil, err
+		}
+		r.tables[name] = table
+	}
+	lock := "UPDATE"
+	if r.DryRun || r.onSQLite() {
+		lock = ""
+	}
+	return table.ByKeys(ctx, db, []sink.Values{key}, lock)
+}
+
+// undo changes one row, and reports whether there was anything to do.
+func (r *reverter) undo(ctx context.Context, db bun.IDB, u *undo) (wrote bool, err error) {
+	m := r.tables[u.table].Model
+	q := query{db: db, events: r.events, table: u.table, model: m}
+	var before sql.NullInt64
+	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &before); err != nil {
+		return false, err
+	}
+	w := writer{db: db, model: m, dry: r.DryRun}
 	wrote, recorded := true, u.target // under which key the event has to be
 	switch {
 	case u.is && !u.was:
@@ -287,38 +236,26 @@ func (r *reverter) undo(ctx context.Context, tx bun.Tx, u *undo) error {
 	case !u.is && u.was:
 		err = w.insert(ctx, u.target, u.then)
 	case u.is:
-		if u.mark != "" && !rows[0].Deleted { // there is no mark to take away
+		if u.mark != "" && !u.row.Deleted { // there is no mark to take away
 			delete(u.then, u.mark)
 		}
-		wrote, err = w.update(ctx, u, rows[0].Values())
+		wrote, err = w.update(ctx, u)
 	default: // it was inserted and deleted
 		wrote = false
 	}
-	if err != nil || !wrote {
-		return err
+	switch {
+	case err != nil || !wrote:
+		return false, err
+	case r.DryRun:
+		return true, w.probe(ctx)
 	}
 	key, err := canonicalKey(recorded)
 	if err != nil {
-		return err
+		return false, err
 	}
 	heard, err := q.heardOf(ctx, []string{key}, before.Int64)
 	if err == nil && !heard[key] {
 		err = ErrUnrecorded
 	}
-	return err
-}
-
-// differs returns the columns that have other values than they should.
-func (u *undo) differs(r *live.Row) []string {
-	var columns []string
-	values := r.Values()
-	for _, name := range slices.Sorted(maps.Keys(u.now)) {
-		if raw, ok := values[name]; ok && string(raw) != string(u.now[name]) {
-			columns = append(columns, name)
-		}
-	}
-	if u.mark != "" && r.Deleted != (u.marked == sink.Delete) {
-		columns = append(columns, u.mark)
-	}
-	return columns
+	return true, err
 }

@@ -46,7 +46,7 @@ func TestRevertOfSoftDeletionsByAColumnThatIsNotTracked(t *testing.T) {
 		}))
 		last, err := retrieval.For[Leaf](pool).Last(ctx)
 		require.NoError(t, err)
-		_, err = retrieval.ForAll(pool).Tx(last.Tx).Revert(ctx, because)
+		_, err = revert(t, db, retrieval.ForAll(pool).Tx(last.Tx), because)
 		require.NoError(t, err)
 		var there []int
 		require.NoError(t, pool.NewSelect().Model((*Leaf)(nil)).Column("id").Order("id").Scan(ctx, &there))
@@ -69,14 +69,14 @@ func TestRevertOfASoftDeletionThatWasUndoneSince(t *testing.T) {
 		_, err = pool.NewUpdate().Model((*Leaf)(nil)).Set("deleted_at = NULL").Where("id = 1").WhereDeleted().Exec(ctx)
 		require.NoError(t, err)
 
-		_, err = retrieval.ForAll(pool).Tx(deleted.Tx).Revert(ctx, because)
+		_, err = revert(t, db, retrieval.ForAll(pool).Tx(deleted.Tx), because)
 		var conflict *retrieval.ConflictError
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, []string{"deleted_at"}, conflict.Columns)
 
 		forced := because
 		forced.Force = true
-		_, err = retrieval.ForAll(pool).Tx(deleted.Tx).Revert(ctx, forced)
+		_, err = revert(t, db, retrieval.ForAll(pool).Tx(deleted.Tx), forced)
 		require.NoError(t, err)
 		n, err := pool.NewSelect().Model((*Leaf)(nil)).Count(ctx)
 		require.NoError(t, err)

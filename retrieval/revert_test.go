@@ -55,7 +55,7 @@ func TestRevertATransaction(t *testing.T) {
 		last, err := retrieval.For[Thing](pool).Last(ctx)
 		require.NoError(t, err)
 		revert := func(db bun.IDB, opts retrieval.RevertOptions) error {
-			_, err := retrieval.ForAll(db).Tx(last.Tx).Revert(ctx, opts)
+			_, err := revert(t, db, retrieval.ForAll(db).Tx(last.Tx), opts)
 			return err
 		}
 
@@ -100,7 +100,7 @@ func TestRevertARowToAnEarlierTime(t *testing.T) {
 		} {
 			exec(t, pool, query)
 		}
-		n, err := retrieval.For[Person](pool).Key(jane.ID).Since(since).Revert(ctx, because)
+		n, err := revert(t, db, retrieval.For[Person](pool).Key(jane.ID).Since(since), because)
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
 		var is Person
@@ -113,24 +113,24 @@ func TestRevertARowToAnEarlierTime(t *testing.T) {
 		assert.Equal(t, sink.Restore, last.Op)
 
 		exec(t, pool, "UPDATE people SET email = 'other', name = 'K'")
-		_, err = retrieval.For[Person](pool).Key(jane.ID).WhereNew("name", "K").Revert(ctx, because)
+		_, err = revert(t, db, retrieval.For[Person](pool).Key(jane.ID).WhereNew("name", "K"), because)
 		require.ErrorIs(t, err, retrieval.ErrMasked)
 		skip := because
 		skip.SkipMasked = true
-		_, err = retrieval.For[Person](pool).Key(jane.ID).WhereNew("name", "K").Revert(ctx, skip)
+		_, err = revert(t, db, retrieval.For[Person](pool).Key(jane.ID).WhereNew("name", "K"), skip)
 		require.NoError(t, err)
 		require.NoError(t, db.NewSelect().Model(&is).Where("id = ?", jane.ID).Scan(ctx))
 		assert.Equal(t, "Jane", is.Name)
 		assert.Equal(t, "other", is.Email)
 
-		_, err = retrieval.For[Person](pool).Limit(1).Revert(ctx, because)
+		_, err = revert(t, db, retrieval.For[Person](pool).Limit(1), because)
 		require.ErrorContains(t, err, "limit")
 		if db.Backend != testdb.Postgres { // SQLite has no TRUNCATE, and MariaDB none that can be recorded
 			return
 		}
 		_, err = pool.NewTruncateTable().Model((*Person)(nil)).Exec(ctx)
 		require.NoError(t, err)
-		_, err = retrieval.For[Person](pool).Revert(ctx, because)
+		_, err = revert(t, db, retrieval.For[Person](pool), because)
 		require.ErrorContains(t, err, "truncate")
 	})
 }
@@ -176,7 +176,7 @@ func TestRandomTransactionsAreUndone(t *testing.T) {
 				return nil
 			})
 			if after := dump(t, db); after != before && round%2 == 0 {
-				_, err := retrieval.For[Thing](pool).Since(at).Revert(ctx, because)
+				_, err := revert(t, db, retrieval.For[Thing](pool).Since(at), because)
 				require.NoError(t, err, "round %d: %s then %s", round, before, after)
 				undone = true
 			}

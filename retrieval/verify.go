@@ -222,13 +222,13 @@ func (v *verifier) again(ctx context.Context, key string) error {
 }
 
 // inSnapshot calls do with the query in a transaction that sees one moment.
-func (v *verifier) inSnapshot(ctx context.Context, do func(context.Context, *query) error) error {
+func (q *query) inSnapshot(ctx context.Context, do func(context.Context, *query) error) error {
 	var options *sql.TxOptions
-	if v.dialect() != dialect.SQLite { // whose transactions are all like that
+	if q.dialect() != dialect.SQLite { // whose transactions are all like that
 		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
-	return v.db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error {
-		one := *v.query
+	return q.db.RunInTx(ctx, options, func(ctx context.Context, tx bun.Tx) error {
+		one := *q
 		one.db = tx
 		return do(ctx, &one)
 	})

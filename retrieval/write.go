@@ -2,6 +2,8 @@ package retrieval
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -22,15 +24,42 @@ import (
 
 func (q *query) onSQLite() bool { return q.dialect() == dialect.SQLite }
 
-// writer changes rows of a model by Bun's builders, so that hooks see it.
+// writer changes rows of a model by Bun's builders, so that hooks see it. One that
+// is dry builds its statements and doesn't run them.
 type writer struct {
-	tx    bun.Tx
+	db    bun.IDB
 	model *model.Model
+	dry   bool
+}
+
+func (w writer) exec(ctx context.Context, q interface {
+	Exec(context.Context, ...any) (sql.Result, error)
+}) error {
+	if w.dry {
+		return nil
+	}
+	_, err := q.Exec(ctx)
+	return err
+}
+
+// probe reports an error where nobody would record what the writer does, and
+// sends nothing.
+func (w writer) probe(ctx context.Context) error {
+	_, err := w.db.NewDelete().Model(reflect.New(w.model.Bun.Type).Interface()).Where("1 = 0").ForceDelete().Exec(auditctx.Probe(ctx))
+	switch {
+	case errors.Is(err, auditctx.ErrHeard):
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil || errors.Is(err, context.Canceled):
+		return ErrUnrecorded
+	}
+	return err
 }
 
 // remove deletes the row with the key, also where the model deletes softly.
 func (w writer) remove(ctx context.Context, key sink.Values) error {
-	del := w.tx.NewDelete().Model(reflect.New(w.model.Bun.Type).Interface()).ForceDelete()
+	del := w.db.NewDelete().Model(reflect.New(w.model.Bun.Type).Interface()).ForceDelete()
 	if w.model.Bun.SoftDeleteField != nil {
 		del = del.WhereAllWithDeleted()
 	}
@@ -38,8 +67,7 @@ func (w writer) remove(ctx context.Context, key sink.Values) error {
 	if err != nil {
 		return err
 	}
-	_, err = del.Exec(ctx)
-	return err
+	return w.exec(ctx, del)
 }
 
 // insert inserts a row with these columns; others get their defaults.
@@ -50,18 +78,17 @@ func (w writer) insert(ctx context.Context, key, values sink.Values) error {
 	if err != nil {
 		return err
 	}
-	ins := w.tx.NewInsert().Model(row).Column(columns...).Returning("NULL")
+	ins := w.db.NewInsert().Model(row).Column(columns...).Returning("NULL")
 	for name, v := range special {
 		ins = ins.Value(name, "?", v)
 	}
-	_, err = ins.Exec(ctx)
-	return err
+	return w.exec(ctx, ins)
 }
 
 // update gives a row its old values back, and its old key. It reports whether
 // there was anything to do.
-func (w writer) update(ctx context.Context, u *undo, now sink.Values) (bool, error) {
-	values := sink.Values{}
+func (w writer) update(ctx context.Context, u *undo) (bool, error) {
+	now, values := u.row.Values(), sink.Values{}
 	for name, raw := range u.then {
 		if is, tracked := now[name]; !tracked || string(is) != string(raw) {
 			values[name] = raw
@@ -73,7 +100,7 @@ func (w writer) update(ctx context.Context, u *undo, now sink.Values) (bool, err
 		return false, err
 	}
 	if len(columns) > 0 {
-		up := w.tx.NewUpdate().Model(row).Column(columns...)
+		up := w.db.NewUpdate().Model(row).Column(columns...)
 		for name, v := range special {
 			up = up.Value(name, "?", v)
 		}
@@ -90,7 +117,7 @@ func (w writer) update(ctx context.Context, u *undo, now sink.Values) (bool, err
 		return wrote, err
 	}
 	// Bun leaves the primary key out of an update by a model.
-	up := w.tx.NewUpdate().Model(reflect.New(w.model.Bun.Type).Interface())
+	up := w.db.NewUpdate().Model(reflect.New(w.model.Bun.Type).Interface())
 	err = w.eachKey(u.target, func(f *schema.Field, arg any) { up = up.Set("? = ?", bun.Safe(f.SQLName), arg) })
 	if err != nil {
 		return false, err
@@ -106,8 +133,7 @@ func (w writer) execUpdate(ctx context.Context, up *bun.UpdateQuery, key sink.Va
 	if err != nil {
 		return err
 	}
-	_, err = up.Exec(ctx)
-	return err
+	return w.exec(ctx, up)
 }
 
 func (w writer) eachKey(key sink.Values, fn func(*schema.Field, any)) error {

@@ -5,6 +5,7 @@ package auditctx
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"github.com/sqlaudit/bun/sink"
@@ -14,6 +15,7 @@ type (
 	actorKey  struct{}
 	reasonKey struct{}
 	metaKey   struct{}
+	probeKey  struct{}
 )
 
 // WithActor returns a context that says who makes a change.
@@ -54,3 +56,18 @@ func Meta(ctx context.Context) map[string]string {
 	m, _ := ctx.Value(metaKey{}).(map[string]string)
 	return m
 }
+
+// ErrHeard is how the audit hook refuses a statement that it would have recorded,
+// in a context of [Probe].
+var ErrHeard = errors.New("the audit hook has heard of the statement")
+
+// Probe returns a context for asking whether a write would be recorded. It is
+// done, so that the statement isn't sent where no hook hears of it either.
+func Probe(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, probeKey{}, true))
+	cancel()
+	return ctx
+}
+
+// Probed reports whether ctx is one of [Probe].
+func Probed(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }

@@ -88,7 +88,7 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		require.NoError(t, err)
 		undo := []string{"revert", "customers", "--key", "id=1", "--since", "2020-01-01", "--reason", "typo"}
 		r = ask(undo...)
-		assert.Equal(t, result{out: "2 changes would be undone: say --yes to undo them\n"}, r)
+		assert.Equal(t, result{out: "2 changes would be undone, of 1 rows: say --yes to undo them\n"}, r)
 
 		var last struct{ Tx string }
 		require.NoError(t, json.Unmarshal([]byte(ask("history", "customers", "--json", "--limit", "1").out), &last))
@@ -98,6 +98,16 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		require.NoError(t, db.NewSelect().Model(&now).Where("id = 1").Scan(t.Context()))
 		assert.Equal(t, "Ann", now.Name)
 		assert.Contains(t, ask("history", "customers", "--limit", "1").out, "typo")
+		again := []string{"revert", "--tx", last.Tx, "--reason", "typo"} // it is undone already, which a dry run says too
+		r = ask(again...)
+		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert customers: the row has changed since: columns name ({\"id\":1})\n"}, r)
+		assert.Equal(t, r, ask(append(again, "--yes")...))
+		_, err = db.NewDelete().Model((*Customer)(nil)).Where("id = 1").Exec(t.Context())
+		require.NoError(t, err)
+		r = ask(append(again, "--force")...)
+		assert.Equal(t, exitFailed, r.code)
+		assert.Contains(t, r.err, "is not there ({\"id\":1})")
+		assert.Equal(t, r, ask(append(again, "--force", "--yes")...))
 		assert.Equal(t, exitFailed, ask("revert", "--tx", "00000000-0000-7000-8000-000000000001", "--reason", "r", "--yes").code, "there is none")
 
 		for _, args := range []string{"verify orders", "baseline orders --yes", "revert orders --key id=1 --since 1h --reason r --yes", "verify customers --key no=1"} {

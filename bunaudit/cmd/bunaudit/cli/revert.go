@@ -28,7 +28,8 @@ func (c *command) revert() *cobra.Command {
 		Use:   "revert [table]",
 		Short: "Undo the changes of a row, or a transaction",
 		Long: `Undo the changes of a row of a table since some time, or a whole transaction with all its tables, in a transaction that is recorded.
-Without --yes it says how many changes that would be. It is refused where a row has changed since, unless told otherwise by --force.`,
+Without --yes it is a dry run: it says how many changes that would be, or why it would be refused, with the same exit code. It is refused
+where a row has changed since, unless told otherwise by --force.`,
 		Example: c.example("revert customers --key id=2 --since 1h --reason typo --yes", `revert --tx 0195e4a0-… --reason "wrong import" --yes`),
 		Args:    wrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,11 +106,23 @@ func (c *command) undo(ctx context.Context, q audited, opts retrieval.RevertOpti
 		return errors.New("there is no such change")
 	}
 	out := reverted{Events: n, DryRun: !yes}
-	if !yes {
-		return c.outcome(0, nil, out, fmt.Sprintf("%d changes would be undone: say --yes to undo them", n))
-	}
+	opts.DryRun = !yes
 	if out.Rows, err = q.Revert(ctx, opts); err != nil {
-		return err
+		return whichRow(err)
 	}
-	return c.outcome(int64(out.Rows), nil, out, fmt.Sprintf("%d changes undone, of %d rows", n, out.Rows))
+	done := fmt.Sprintf("%d changes undone, of %d rows", n, out.Rows)
+	if !yes {
+		done = fmt.Sprintf("%d changes would be undone, of %d rows: say --yes to undo them", n, out.Rows)
+	}
+	return c.outcome(int64(out.Rows), nil, out, done)
+}
+
+// whichRow adds the key of the row that has changed: a transaction may have
+// many.
+func whichRow(err error) error {
+	var conflict *retrieval.ConflictError
+	if errors.As(err, &conflict) {
+		return fmt.Errorf("%w (%s)", err, text(conflict.Key))
+	}
+	return err
 }
