@@ -3,6 +3,7 @@ package retrieval
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -55,32 +56,32 @@ func (e Event[M]) image(none bool, key sink.Values, side func(sink.Change) json.
 			values[name] = raw
 		}
 	}
-	row, err := decodeRow[M](e.model, values)
+	row, _, err := decodeRow[M](e.model, values)
 	if err != nil {
-		return zero, fmt.Errorf("retrieval: event %s: %w", e.ID, err)
+		return zero, fmt.Errorf("retrieval: event %s of %s: %w", e.ID, e.Table, err)
 	}
 	return row, nil
 }
 
 // decodeRow makes a value of the model of columns, by their names of today or
-// earlier.
-func decodeRow[M any](m *model.Model, values sink.Values) (M, error) {
+// earlier. With an error comes the column that it is about.
+func decodeRow[M any](m *model.Model, values sink.Values) (row M, column string, err error) {
 	if m == nil {
 		v, _ := any(values).(M) // M is sink.Values
-		return v, nil
+		return v, "", nil
 	}
-	var row, zero M
+	var zero M
 	dest := indirect(reflect.ValueOf(&row).Elem())
-	for name, raw := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		f, ok := m.Field(m.Current(name))
 		if !ok {
 			continue
 		}
-		if err := value.Decode(f, raw, f.Value(dest)); err != nil {
-			return zero, err
+		if err := value.Decode(f, values[name], f.Value(dest)); err != nil {
+			return zero, name, err
 		}
 	}
-	return row, nil
+	return row, "", nil
 }
 
 // Fields returns the changes of the event field by field, in the order of the

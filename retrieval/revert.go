@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/auditctx"
 	"github.com/sqlaudit/bun/internal/live"
@@ -172,7 +173,17 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 		slices.Sort(u.masked)
 		return fmt.Errorf("columns %s of %s: %w", strings.Join(u.masked, ", "), u.table, ErrMasked)
 	}
-	rows, err := r.rows(ctx, db, u.table, u.key)
+	table, err := r.liveTable(ctx, db, u.table)
+	if err != nil {
+		return err
+	}
+	w := writer{model: table.Model, undo: u}
+	for _, key := range []sink.Values{u.key, u.target} {
+		if err := w.eachKey(key, func(*schema.Field, any) {}); err != nil {
+			return err // no row would be found by it
+		}
+	}
+	rows, err := table.ByKeys(ctx, db, []sink.Values{u.key}, r.rowLock())
 	if err != nil {
 		return err
 	}
@@ -188,7 +199,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 	if !u.was || u.at == u.to {
 		return nil
 	}
-	if rows, err = r.rows(ctx, db, u.table, u.target); err != nil {
+	if rows, err = table.ByKeys(ctx, db, []sink.Values{u.target}, r.rowLock()); err != nil {
 		return err
 	}
 	for i := range rows {
@@ -199,24 +210,26 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 	return nil
 }
 
-// rows reads the row that has a key, if there is one, and locks it.
-func (r *reverter) rows(ctx context.Context, db bun.IDB, name string, key sink.Values) ([]live.Row, error) {
-	table := r.tables[name]
-	if table == nil {
-		m, err := r.modelOf(name)
-		if err != nil {
-			return nil, err
-		}
-		if table, err = live.Load(ctx, db, m); err != nil {
-			return nil, err
-		}
+func (r *reverter) liveTable(ctx context.Context, db bun.IDB, name string) (*live.Table, error) {
+	if table := r.tables[name]; table != nil {
+		return table, nil
+	}
+	m, err := r.modelOf(name)
+	if err != nil {
+		return nil, err
+	}
+	table, err := live.Load(ctx, db, m)
+	if err == nil {
 		r.tables[name] = table
 	}
-	lock := "UPDATE"
+	return table, err
+}
+
+func (r *reverter) rowLock() string {
 	if r.DryRun || r.onSQLite() {
-		lock = ""
+		return ""
 	}
-	return table.ByKeys(ctx, db, []sink.Values{key}, lock)
+	return "UPDATE"
 }
 
 // undo changes one row, and reports whether there was anything to do.
@@ -227,7 +240,7 @@ func (r *reverter) undo(ctx context.Context, db bun.IDB, u *undo) (wrote bool, e
 	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &before); err != nil {
 		return false, err
 	}
-	w := writer{db: db, model: m, dry: r.DryRun}
+	w := writer{db: db, model: m, undo: u, dry: r.DryRun}
 	wrote, recorded := true, u.target // under which key the event has to be
 	switch {
 	case u.is && !u.was:

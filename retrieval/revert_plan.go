@@ -15,11 +15,13 @@ import (
 // undo is what is to be done about a row.
 type undo struct {
 	table       string
-	key, target sink.Values // now, and when all is undone
-	at, to      string      // the same, see inTable
-	is, was     bool        // whether the row is there now, and will be
-	now         sink.Values // the values that the row has to have
-	then        sink.Values // those that it gets
+	event       string            // the last of its events
+	key, target sink.Values       // now, and when all is undone
+	at, to      string            // the same, see inTable
+	is, was     bool              // whether the row is there now, and will be
+	now         sink.Values       // the values that the row has to have
+	then        sink.Values       // those that it gets
+	from        map[string]string // the events that these are of
 	masked      []string
 	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
 	mark        string  // that column
@@ -56,7 +58,8 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 		u := rows[at]
 		if u == nil {
 			exists := e.Op != sink.Delete || e.Soft
-			u = &undo{table: e.Table, key: current, target: current, at: at, is: exists, was: exists, now: sink.Values{}, then: sink.Values{}}
+			u = &undo{table: e.Table, event: e.ID, key: current, target: current, at: at, is: exists, was: exists,
+				now: sink.Values{}, then: sink.Values{}, from: map[string]string{}}
 			undos = append(undos, u)
 		}
 		delete(rows, at)
@@ -94,7 +97,7 @@ func (u *undo) take(e *sink.Event, m *model.Model) {
 		if _, later := u.then[name]; !later && c.New != nil {
 			u.now[name] = c.New
 		}
-		u.then[name] = c.Old
+		u.then[name], u.from[name] = c.Old, e.ID
 	}
 	if f := m.Bun.SoftDeleteField; f != nil && (e.Op == sink.Delete && e.Soft || e.Op == sink.Restore) {
 		if _, ok := e.Changes[f.Name]; !ok { // it isn't tracked

@@ -1,6 +1,7 @@
 package retrieval
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -41,13 +42,13 @@ type Row[M any] struct {
 	Incomplete *IncompleteError
 
 	model *model.Model
-	by    map[string]string // the events that set the masked columns
+	by    map[string]string // the event that set a column, or a hash where there is one
 }
 
 func newRow[M any](q *query, s *state) Row[M] {
 	r := Row[M]{
 		Key: s.key, Values: sink.Values{}, Deleted: s.presence == gone, SoftDeleted: s.soft,
-		model: q.model, by: map[string]string{},
+		model: q.model, by: make(map[string]string, len(s.columns)),
 	}
 	if s.last != nil {
 		r.Event = Event[M]{Event: s.last.Event, model: q.model, at: q.placeAfter(s.last)}
@@ -56,6 +57,7 @@ func newRow[M any](q *query, s *state) Row[M] {
 		r.Incomplete = &IncompleteError{Name: q.name, Event: s.gap.Event}
 	}
 	for name, k := range s.columns {
+		r.by[name] = k.by
 		if k.mask == sink.Unmasked {
 			r.Values[name] = k.raw
 			continue
@@ -64,9 +66,8 @@ func newRow[M any](q *query, s *state) Row[M] {
 			r.Masked = map[string]sink.Mask{}
 		}
 		r.Masked[name] = k.mask
-		r.by[name] = string(k.raw)
-		if k.raw == nil {
-			r.by[name] = k.by
+		if k.raw != nil {
+			r.by[name] = string(k.raw)
 		}
 	}
 	if q.model != nil && !r.Deleted {
@@ -87,9 +88,10 @@ func (r Row[M]) Model() (M, error) {
 	values := make(sink.Values, len(r.Key)+len(r.Values))
 	maps.Copy(values, r.Values)
 	maps.Copy(values, r.Key)
-	row, err := decodeRow[M](r.model, values)
+	row, column, err := decodeRow[M](r.model, values)
 	if err != nil {
-		return row, fmt.Errorf("retrieval: read row: %w", err)
+		event := cmp.Or(r.by[column], r.Event.ID)
+		return row, fmt.Errorf("retrieval: read row: event %s of %s: %w", event, r.Event.Table, err)
 	}
 	return row, nil
 }

@@ -1,6 +1,7 @@
 package retrieval
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -29,6 +30,7 @@ func (q *query) onSQLite() bool { return q.dialect() == dialect.SQLite }
 type writer struct {
 	db    bun.IDB
 	model *model.Model
+	undo  *undo // what it is for
 	dry   bool
 }
 
@@ -140,11 +142,16 @@ func (w writer) eachKey(key sink.Values, fn func(*schema.Field, any)) error {
 	for _, f := range w.model.Key {
 		arg, err := value.Arg(f, key[f.Name])
 		if err != nil {
-			return err
+			return w.unfit(f.Name, err)
 		}
 		fn(f, arg)
 	}
 	return nil
+}
+
+// unfit says which event has the value that the model's field can't hold.
+func (w writer) unfit(column string, err error) error {
+	return fmt.Errorf("event %s of %s: %w", cmp.Or(w.undo.from[column], w.undo.event), w.undo.table, err)
 }
 
 // row makes a value of the model of columns that it has. Those that Bun would
@@ -159,7 +166,7 @@ func (w writer) row(values sink.Values) (row any, columns []string, special map[
 		}
 		raw := values[name]
 		if err := value.Decode(f, raw, f.Value(v.Elem())); err != nil {
-			return nil, nil, nil, fmt.Errorf("column %s: %w", name, err)
+			return nil, nil, nil, w.unfit(name, err)
 		}
 		columns = append(columns, name)
 		switch {

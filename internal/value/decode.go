@@ -15,7 +15,8 @@ import (
 // Decode turns canonical JSON into the Go type of a model's field with the
 // field's own scanner, so that the result is what Bun's SELECT would have
 // scanned. dest is settable and has the type of the field. What the type can't
-// take is an error, which does not show the value; Decode doesn't panic.
+// take is an error, which does not show the value, also where Bun would cut a
+// number to the size of the type; Decode doesn't panic.
 func Decode(f *schema.Field, raw json.RawMessage, dest reflect.Value) (err error) {
 	defer func() {
 		// A value of another day needn't fit the scanner of today.
@@ -25,7 +26,11 @@ func Decode(f *schema.Field, raw json.RawMessage, dest reflect.Value) (err error
 	}()
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || !json.Valid(raw) {
-		return fmt.Errorf("value: decode column %s: not JSON", f.Name)
+		return fmt.Errorf("value: column %s (field %s): not JSON", f.Name, f.GoName)
+	}
+	if cut(f, f.StructField.Type, raw) {
+		dest.SetZero()
+		return misfit(f)
 	}
 	if f.Scan == nil {
 		return decodeUnscannable(f, raw, dest)
@@ -41,7 +46,7 @@ func Decode(f *schema.Field, raw json.RawMessage, dest reflect.Value) (err error
 }
 
 func misfit(f *schema.Field) error {
-	return fmt.Errorf("value: decode column %s: the value does not fit the type %s", f.Name, f.StructField.Type)
+	return fmt.Errorf("value: column %s (field %s): the value does not fit the type %s", f.Name, f.GoName, f.StructField.Type)
 }
 
 // sources lists what a driver might have delivered for the value, likeliest
