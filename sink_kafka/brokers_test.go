@@ -36,8 +36,8 @@ const (
 
 // servers are a database and two brokers of the test's own, which it may kill.
 type servers struct {
-	postgres, kafka, second        string
-	controlPostgres, controlSecond string
+	postgres, kafka, second                      string
+	controlPostgres, controlKafka, controlSecond string
 }
 
 func startServers(t *testing.T) servers {
@@ -70,7 +70,7 @@ func startServers(t *testing.T) servers {
 	})
 	var s servers
 	lines := bufio.NewReader(stdout)
-	for _, into := range []*string{&s.postgres, &s.controlPostgres, &s.second, &s.controlSecond, &s.kafka} {
+	for _, into := range []*string{&s.postgres, &s.controlPostgres, &s.second, &s.controlSecond, &s.kafka, &s.controlKafka} {
 		line, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		*into = strings.TrimSpace(line)
@@ -120,60 +120,9 @@ func lead(t testing.TB, client *kafka.Client, topic string, partitions []int, br
 func TestServersFail(t *testing.T) {
 	t.Parallel()
 	own := startServers(t)
-	t.Run("a broker is silent", func(t *testing.T) { brokerIsSilent(t, own) })
+	t.Run("a broker is silent", func(t *testing.T) { brokerIsSilent(t, own, 2) })
+	t.Run("the controller is silent", func(t *testing.T) { brokerIsSilent(t, own, 1) })
 	t.Run("leaders move and servers are killed", func(t *testing.T) { leadersMoveAndServersAreKilled(t, own) })
-}
-
-// A broker that doesn't answer any more, and isn't known to be down for a while, keeps
-// nothing but its own partition: not what goes by the others, whichever of them is asked
-// first, and not the start-up check.
-func brokerIsSilent(t *testing.T, own servers) {
-	db := testdb.New(t, testdb.SQLite)
-	topic := "silent"
-	testkafka.CreateAt(t, own.kafka, topic, []int{1, 2})
-	cfg := configured(t, kafkasink.Config{Brokers: []string{own.kafka, own.second}, Topic: topic, Timeout: 3 * time.Second})
-	s := newService(t, db, cfg)
-	relay := kafkasink.NewRelay(db.DB, s.sink, quick())
-	start(t, relay)
-	s.insertMany(t, 20)
-	s.drain(t)
-	var rows [2]string // by partition
-	for _, m := range testkafka.Read(t, own.kafka, topic) {
-		rows[m.Partition] = strings.TrimPrefix(string(m.Key), "customers|")
-	}
-	change := func(row string) {
-		_, err := s.NewUpdate().Model((*Customer)(nil)).Set("score = score + 1").Where("id = ?", row).Exec(t.Context())
-		require.NoError(t, err)
-	}
-	pending := func(row string) int {
-		n, err := s.plain.NewSelect().Table(kafkasink.DefaultTable).Where("? = ?", bun.Ident("key"), `{"id":`+row+"}").Count(t.Context())
-		require.NoError(t, err)
-		return int(n)
-	}
-
-	order(t, own.controlSecond, pause)
-	resumed := false
-	defer func() {
-		if !resumed {
-			order(t, own.controlSecond, resume)
-		}
-	}()
-	const changes = 7
-	for range changes {
-		change(rows[1])
-		change(rows[0])
-		assert.NoError(t, relay.Check(t.Context()))
-	}
-	eventually(t, "the other broker's partition stands still", func() bool { return pending(rows[0]) == 0 })
-	assert.Equal(t, changes, pending(rows[1]))
-	resumed = true
-	order(t, own.controlSecond, resume)
-	s.drain(t)
-	got := firsts(t, decoded(t, testkafka.Read(t, own.kafka, topic)))
-	for _, row := range rows {
-		assert.Len(t, got["customers"+row], 1+changes)
-	}
-	chained(t, got, "score")
 }
 
 // insertInBulk adds n customers at a time, so that there are batches on their way all the

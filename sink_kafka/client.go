@@ -26,6 +26,7 @@ type client struct {
 	current  *session
 	renewing *renewal
 	renewed  time.Time // when it was last tried
+	answered string    // the one of Config.Brokers that was the last to answer
 }
 
 func newClient(cfg Config) *client {
@@ -71,6 +72,13 @@ func isPermanent(err error) bool {
 		}
 	}
 	return false
+}
+
+// isTimeout reports whether a broker has not answered in time, or answers that others
+// haven't.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // explain says in a sentence what brokers and kafka-go say in a word or not at

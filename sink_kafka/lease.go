@@ -157,10 +157,7 @@ func (r *Relay) stepLease(ctx context.Context) {
 		r.failed(ctx, "kafkasink: can't renew or take the lease", err)
 	case gained:
 		r.log.InfoContext(ctx, "kafkasink: this relay works now", "table", r.sink.cfg.Table)
-		select {
-		case r.lease.gained <- struct{}{}:
-		default:
-		}
+		signal(r.lease.gained)
 	}
 }
 

@@ -3,7 +3,7 @@ package kafkasink
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -15,9 +15,6 @@ type stop struct {
 	tries        int
 	err          error
 }
-
-// maxInFlight bounds the partitions that are written to at the same time.
-const maxInFlight = 16
 
 // publish publishes a page and returns the rows that are done with: acknowledged,
 // or gone to the dead letters. Events of the places in stopped it leaves out; it
@@ -44,46 +41,34 @@ func (r *Relay) publish(ctx context.Context, events []outgoing, stopped map[plac
 		groups[at] = append(groups[at], e)
 	}
 
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	slots := make(chan struct{}, maxInFlight)
+	w := r.newWave(stopped)
 	for _, at := range order {
-		slots <- struct{}{}
-		all.Go(func() {
-			done, err := r.publishPartition(ctx, at, groups[at])
-			mu.Lock()
-			defer mu.Unlock()
-			acked = append(acked, done...)
-			if err != nil || len(done) < len(groups[at]) {
-				stopped[at] = true
-			}
-			<-slots
+		w.fly(at, func() ([]int64, bool) {
+			done := r.publishPartition(ctx, at, groups[at], w.moved)
+			return done, len(done) == len(groups[at])
 		})
 	}
-	all.Wait()
-	return acked
+	w.settle(0)
+	return append(acked, w.done...)
 }
 
 // placeOf returns the partition of an event, unless it can't be written to.
 func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool) (place, bool) {
-	whole := place{e.topic, wholeTopic}
-	if stopped[whole] || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return place{}, false
 	}
-	topic, err := r.topic(ctx, e.topic)
-	if err != nil {
-		stopped[whole] = true
-		r.halt(ctx, whole, err)
+	topic := r.topic(ctx, e.topic, stopped)
+	if topic == nil {
 		return place{}, false
 	}
-	r.resume(ctx, whole)
 	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: e.record.key()}, topic.partitions...)}
 	return at, !stopped[at]
 }
 
 // publishPartition publishes events of one partition in their order, batch after
-// batch, up to the first that fails.
-func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoing) (done []int64, err error) {
+// batch, up to the first that fails. It returns the rows that are done with, and has
+// moved told of each batch.
+func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoing, moved chan<- struct{}) (done []int64) {
 	most := len(events) // in a batch
 	for len(events) > 0 && ctx.Err() == nil && r.lease.held() {
 		n := r.batch(events[:min(most, len(events))])
@@ -98,19 +83,22 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 			continue
 		case isPermanent(err):
 			if !r.bury(ctx, events[0], err) {
-				return done, err
+				return done
 			}
 		default:
-			r.forgetTopic(at.topic)
+			if !isTimeout(err) { // of which the topic can't be the cause
+				r.forgetTopic(at.topic)
+			}
 			r.halt(ctx, at, err)
-			return done, err
+			return done
 		}
+		signal(moved)
 		for _, e := range events[:n] {
 			done = append(done, e.seq)
 		}
 		events = events[n:]
 	}
-	return done, nil
+	return done
 }
 
 // batch returns how many of the events fit into one.
@@ -170,11 +158,21 @@ func (r *Relay) resume(ctx context.Context, at place) {
 	}
 }
 
-// stopped returns the places that aren't due to be tried.
+// hasFailed reports whether the last try of a place has failed.
+func (r *Relay) hasFailed(at place) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stops[at] != nil
+}
+
+// stopped returns the places that are busy, or not due to be tried.
 func (r *Relay) stopped() map[place]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make(map[place]bool)
+	for at := range r.left {
+		out[at] = true
+	}
 	for at, s := range r.stops {
 		if time.Now().Before(s.until) {
 			out[at] = true
@@ -183,21 +181,18 @@ func (r *Relay) stopped() map[place]bool {
 	return out
 }
 
-// allStopped reports whether nothing can be published anywhere.
+// allStopped reports whether nothing can be published anywhere, as far as that can be
+// known: among several topics there may be one that wasn't met yet.
 func (r *Relay) allStopped(stopped map[place]bool) bool {
-	if len(stopped) == 0 {
+	name := r.sink.cfg.Topic
+	topic := r.known(name)
+	switch {
+	case len(stopped) == 0 || r.sink.cfg.TopicOf != nil:
 		return false
+	case topic == nil:
+		return stopped[place{name, wholeTopic}]
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name, topic := range r.topics {
-		for _, p := range topic.partitions {
-			if !stopped[place{name, p}] && !stopped[place{name, wholeTopic}] {
-				return false
-			}
-		}
-	}
-	return len(r.topics) > 0 || stopped[place{r.sink.cfg.Topic, wholeTopic}]
+	return !slices.ContainsFunc(topic.partitions, func(p int) bool { return !stopped[place{name, p}] })
 }
 
 // bury moves an event that can't be published to the dead letters, and reports

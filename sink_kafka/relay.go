@@ -101,8 +101,10 @@ type Relay struct {
 	topics map[string]*topicState
 	warned map[string]bool // the topics whose risks were logged
 
-	limit   int  // rows to read at once: fewer where they are large
-	backlog bool // whether there was more than that at the end of the last pass
+	// Used by one goroutine at a time.
+	left    map[place]*flight // those that no pass waits for any more
+	limit   int               // rows to read at once: fewer where they are large
+	backlog bool              // whether there was more than that at the end of the last pass
 }
 
 // wholeTopic is the partition of a place that stands for all of a topic.
@@ -123,6 +125,7 @@ func NewRelay(db *bun.DB, s *Sink, cfg RelayConfig) *Relay {
 		db: db, sink: s, cfg: cfg, wake: make(chan struct{}, 1), limit: cfg.Batch,
 		log:   s.cfg.Log.With("relay", cfg.Name),
 		stops: make(map[place]*stop), topics: make(map[string]*topicState), warned: make(map[string]bool),
+		left: make(map[place]*flight),
 	}
 	r.figures = newFigures()
 	r.lease = &lease{db: db, table: s.table(leaseEnding), ttl: cfg.LeaseTTL}
@@ -144,10 +147,11 @@ func (r *Relay) Run(ctx context.Context) error {
 
 	var keeping sync.WaitGroup
 	keeping.Go(func() { r.forward(ctx) })
-	keeper, stopKeeping := context.WithCancel(ctx)
+	keeper, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	r.lease.start(r.cfg.Name)
 	keeping.Go(func() { r.keepLease(keeper) })
 	defer func() {
+		r.land(ctx, true)
 		stopKeeping()
 		keeping.Wait()
 		r.resign(ctx)
@@ -155,6 +159,7 @@ func (r *Relay) Run(ctx context.Context) error {
 
 	tries, woken := 0, false
 	for ctx.Err() == nil {
+		r.land(ctx, false)
 		if !r.lease.held() {
 			r.pause(ctx, r.lease.interval(), r.lease.gained)
 			continue
@@ -187,10 +192,7 @@ func (r *Relay) forward(ctx context.Context) {
 			if !open {
 				return
 			}
-			select {
-			case r.wake <- struct{}{}:
-			default: // it is going to look already
-			}
+			signal(r.wake) // unless it is going to look already
 		}
 	}
 }
@@ -216,8 +218,10 @@ func (r *Relay) untilNext() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := r.cfg.Poll
-	for _, s := range r.stops {
-		next = min(next, max(time.Until(s.until), time.Millisecond))
+	for at, s := range r.stops {
+		if r.left[at] == nil { // whose end wakes us
+			next = min(next, max(time.Until(s.until), time.Millisecond))
+		}
 	}
 	return next
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,8 +36,9 @@ func (c *client) open(brokers, topics []string) *session {
 // close ends the connections: at once those that are idle, the others when they are.
 func (s *session) close() { s.transport.CloseIdleConnections() }
 
-// patience is how long a broker is asked before the next one is asked as well.
-const patience = time.Second
+// patience is how long a broker may be silent before others go on without it: the next one
+// is asked as well, and events of other partitions are published.
+const patience = 250 * time.Millisecond
 
 // fresh returns a session with which a broker has just answered. It asks all of
 // Config.Brokers, one after the other, and takes the first that answers, so that one
@@ -51,7 +53,7 @@ func (c *client) fresh(ctx context.Context, topics []string) (*session, error) {
 		from *session
 		err  error
 	}
-	brokers := rand.Perm(len(c.cfg.Brokers))
+	brokers := c.inTurn()
 	answers := make(chan answer, len(brokers))
 	var won sync.Once
 	ask := func(broker string) {
@@ -60,6 +62,11 @@ func (c *client) fresh(ctx context.Context, topics []string) (*session, error) {
 		first := false
 		if err == nil {
 			won.Do(func() { first = true })
+		}
+		if first {
+			c.mu.Lock()
+			c.answered = broker
+			c.mu.Unlock()
 		}
 		if !first {
 			s.close()
@@ -72,7 +79,7 @@ func (c *client) fresh(ctx context.Context, topics []string) (*session, error) {
 	for len(errs) < len(c.cfg.Brokers) {
 		var next <-chan time.Time
 		if len(brokers) > 0 {
-			broker := c.cfg.Brokers[brokers[0]]
+			broker := brokers[0]
 			brokers = brokers[1:]
 			all.Go(func() { ask(broker) })
 			if len(brokers) > 0 {
@@ -91,12 +98,29 @@ func (c *client) fresh(ctx context.Context, topics []string) (*session, error) {
 	return nil, errors.Join(errs...)
 }
 
+// inTurn returns Config.Brokers in the order in which to ask them: at random, but the one
+// first that was the last to answer.
+func (c *client) inTurn() []string {
+	brokers := slices.Clone(c.cfg.Brokers)
+	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(brokers, c.answered); i > 0 {
+		brokers[0], brokers[i] = brokers[i], brokers[0]
+	}
+	return brokers
+}
+
 // session returns the one that is in use.
 func (c *client) session() *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current == nil {
-		c.current = c.open(c.cfg.Brokers, c.topics)
+		brokers := c.cfg.Brokers
+		if c.answered != "" { // of the others one may be silent
+			brokers = []string{c.answered}
+		}
+		c.current = c.open(brokers, c.topics)
 	}
 	return c.current
 }

@@ -95,10 +95,7 @@ func (s *Sink) Committed(context.Context) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, wake := range s.relays {
-		select {
-		case wake <- struct{}{}:
-		default: // it is going to look already
-		}
+		signal(wake) // unless it is going to look already
 	}
 }
 

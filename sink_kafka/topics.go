@@ -28,14 +28,63 @@ type topicRow struct {
 
 func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
-// topic returns what is known of a topic, or why nothing may be published to it.
-func (r *Relay) topic(ctx context.Context, name string) (*topicState, error) {
-	r.mu.Lock()
-	state := r.topics[name]
-	r.mu.Unlock()
-	if state != nil && time.Since(state.checked) < recheck {
-		return state, nil
+// topic returns what is known of a topic, or nil where nothing may be published to it
+// for now. What is old is used until the cluster has been asked again, which may take
+// long.
+func (r *Relay) topic(ctx context.Context, name string, stopped map[place]bool) *topicState {
+	state := r.known(name)
+	whole := place{name, wholeTopic}
+	if state != nil && time.Since(state.checked) < recheck || stopped[whole] {
+		return state
 	}
+	w := r.newWave(stopped)
+	w.fly(whole, func() ([]int64, bool) { return nil, r.look(ctx, whole) })
+	if state != nil {
+		w.leave(w.going...)
+		return state
+	}
+	w.settle(0)
+	return r.known(name)
+}
+
+func (r *Relay) known(topic string) *topicState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.topics[topic]
+}
+
+// look asks the cluster for a topic, and reports whether it is one to publish to. Where
+// the cluster can't be asked, what was known has to do.
+func (r *Relay) look(ctx context.Context, whole place) bool {
+	state, err := r.describe(ctx, whole.topic)
+	isNo := errors.Is(err, ErrNoTopic) || errors.Is(err, ErrNotAllowed) || errors.Is(err, ErrCompacted) || errors.Is(err, ErrPartitions)
+	r.mu.Lock()
+	was := r.topics[whole.topic]
+	goesOn := err != nil && !isNo && was != nil
+	switch {
+	case err == nil:
+		r.topics[whole.topic] = state
+	case goesOn:
+		r.topics[whole.topic] = &topicState{partitions: was.partitions, checked: time.Now()}
+	default:
+		delete(r.topics, whole.topic)
+	}
+	r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.resume(ctx, whole)
+	case goesOn:
+		r.failed(ctx, "kafkasink: can't ask for the topic for now", err)
+	default:
+		r.halt(ctx, whole, err)
+		return false
+	}
+	return true
+}
+
+// describe returns what the cluster says of a topic, or why nothing may be published
+// to it.
+func (r *Relay) describe(ctx context.Context, name string) (*topicState, error) {
 	info, err := r.sink.client.describe(ctx, name)
 	if err == nil {
 		err = info.blocking()
@@ -47,12 +96,11 @@ func (r *Relay) topic(ctx context.Context, name string) (*topicState, error) {
 		return nil, fmt.Errorf("topic %s: %w", name, err)
 	}
 	risk := info.risky(r.sink.cfg.MaxBatchBytes)
-	state = &topicState{partitions: make([]int, info.partitions), checked: time.Now()}
+	state := &topicState{partitions: make([]int, info.partitions), checked: time.Now()}
 	for i := range state.partitions {
 		state.partitions[i] = i
 	}
 	r.mu.Lock()
-	r.topics[name] = state
 	isNews := risk != nil && !r.warned[name]
 	r.warned[name] = risk != nil
 	r.mu.Unlock()
