@@ -87,7 +87,7 @@ func run(ctx context.Context, events int, seconds time.Duration, profile string)
 		}
 		defer func() { err = errors.Join(err, remove()) }()
 	}
-	b.db = bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(dsn))), pgdialect.New())
+	b.db = bun.NewDB(sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(dsn), pgdriver.WithTimeout(5*time.Minute))), pgdialect.New())
 	defer func() { _ = b.db.Close() }()
 	b.sink = kafkasink.New(b.config())
 	if err := b.sink.CreateTable(ctx, b.db); err != nil {
@@ -167,18 +167,15 @@ func median(v []float64) float64 {
 
 // fill puts events of about 1 KB into the outbox.
 func (b *bench) fill(ctx context.Context, n int) error {
-	const most = 50_000 // in a statement, which the driver waits 10 seconds for
-	for from := 1; from <= n; from += most {
-		_, err := b.db.NewRaw(`INSERT INTO ?.audit_outbox (id, time, op, table_name, model, key, changes, tx)
-			SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
-				jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
-			FROM generate_series(?::int, ?) AS i, LATERAL (SELECT string_agg(md5((i::bigint * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
-			ORDER BY i`, bun.Ident(b.schema), from, min(n, from+most-1)).Exec(ctx)
-		if err != nil {
-			return err
-		}
+	_, err := b.db.NewRaw(`INSERT INTO ?.audit_outbox (id, time, op, table_name, model, key, changes, tx)
+		SELECT gen_random_uuid(), now(), 'update', 'customers', 'Customer', jsonb_build_object('id', i % 100000),
+			jsonb_build_object('note', jsonb_build_object('old', a, 'new', a || 'x')), gen_random_uuid()
+		FROM generate_series(1, ?::int) AS i, LATERAL (SELECT string_agg(md5((i::bigint * k)::text), '') AS a FROM generate_series(1, 6) AS k) AS text
+		ORDER BY i`, bun.Ident(b.schema), n).Exec(ctx)
+	if err != nil {
+		return err
 	}
-	_, err := b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.schema)).Exec(ctx)
+	_, err = b.db.NewRaw("VACUUM ANALYZE ?.audit_outbox", bun.Ident(b.schema)).Exec(ctx)
 	return err
 }
 
