@@ -12,7 +12,6 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
-	"github.com/sqlaudit/bun/sink"
 )
 
 // Rejected is a message that a mirror could not read or store.
@@ -114,14 +113,10 @@ func (m *Mirror) Retry(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (m *Mirror) storeRejected(ctx context.Context, row *rejectedRow, event sink.Event) error {
-	batches, err := eventrow.Encode([]sink.Event{event})
-	if err != nil {
-		return err
-	}
+func (m *Mirror) storeRejected(ctx context.Context, row *rejectedRow, event eventrow.Row) error {
 	return m.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewDelete().Model(row).ModelTableExpr("?", m.rejected().Expr()).Where("seq = ?", row.Seq).Exec(ctx)
-		_, insertErr := m.events.InsertNew(ctx, m.db, tx, batches)
+		_, insertErr := m.events.InsertNew(ctx, m.db, tx, [][]eventrow.Row{{event}})
 		return errors.Join(err, insertErr)
 	})
 }

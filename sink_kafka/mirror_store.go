@@ -12,7 +12,6 @@ import (
 	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
-	"github.com/sqlaudit/bun/sink"
 )
 
 const rejectedEnding = "_rejected"
@@ -116,7 +115,7 @@ func (m *Mirror) store(ctx context.Context, at Partition, from position, message
 
 // tryStore stores the messages as events, or, with a reason, aside.
 func (m *Mirror) tryStore(ctx context.Context, at Partition, from position, messages []kafka.Message, reason error) (position, error) {
-	var events []sink.Event
+	var events []eventrow.Row
 	var aside []rejectedRow
 	for i := range messages {
 		e, err := m.read(&messages[i])
@@ -129,20 +128,16 @@ func (m *Mirror) tryStore(ctx context.Context, at Partition, from position, mess
 		}
 		events = append(events, e)
 	}
-	batches, err := eventrow.Encode(events)
-	if err != nil {
-		return from, err // read has tried it
-	}
 	last := &messages[len(messages)-1]
 	to := position{next: last.Offset + 1, digest: digest(last), stored: true}
 	var stored int64
-	err = m.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+	err := m.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		// First, so that another mirror waits here, and SQLite knows that we write.
 		if err := m.move(ctx, tx, at, from, to); err != nil {
 			return err
 		}
 		var err error
-		if stored, err = m.events.InsertNew(ctx, m.db, tx, batches); err != nil {
+		if stored, err = m.events.InsertNew(ctx, m.db, tx, eventrow.Batches(events)); err != nil {
 			return fmt.Errorf("insert events: %w", err)
 		}
 		if len(aside) == 0 {
@@ -168,17 +163,16 @@ func (m *Mirror) tryStore(ctx context.Context, at Partition, from position, mess
 	return to, nil
 }
 
-// read makes an event of a message that can be stored.
-func (m *Mirror) read(message *kafka.Message) (sink.Event, error) {
+// read makes the row of a message's event.
+func (m *Mirror) read(message *kafka.Message) (eventrow.Row, error) {
 	decoded, err := Decode(*message)
 	if err != nil {
-		return sink.Event{}, err
+		return eventrow.Row{}, err
 	}
 	if err := m.edit(&decoded); err != nil {
-		return sink.Event{}, err
+		return eventrow.Row{}, err
 	}
-	_, err = eventrow.FromEvent(&decoded.Event)
-	return decoded.Event, err
+	return eventrow.FromEvent(&decoded.Event)
 }
 
 func (m *Mirror) edit(message *Message) (err error) {
