@@ -67,20 +67,21 @@ func (b *baseline) nextInDatabase(ctx context.Context, t *pgevent.Table, after *
 		unknown = " WHERE (" + knownSince + ") IS NULL"
 		args = []any{b.events.Expr(), b.query.table, b.blind, b.events.Expr(), b.query.table, b.events.Expr(), b.query.table}
 	}
-	query := `WITH page AS MATERIALIZED (?),
-locked AS MATERIALIZED (SELECT l.* FROM page, LATERAL (SELECT t.* FROM ? AS t WHERE ? FOR SHARE OF t SKIP LOCKED) AS l),
-images AS (SELECT ? AS bunaudit_key, ?? AS bunaudit_changes FROM locked AS t),
-logged AS (INSERT INTO ? (?) ? FROM images AS i` + unknown + ` RETURNING 1)
-SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM logged), (SELECT bunaudit_place::text FROM page ORDER BY ? LIMIT 1),
-	(SELECT jsonb_agg((SELECT ? FROM ? AS t WHERE ?))::text FROM page LEFT JOIN locked AS l ON ? WHERE l.? IS NULL)`
+	// Each name hides a table of that name from what comes after it.
+	query := `WITH bunaudit_page AS MATERIALIZED (?),
+bunaudit_locked AS MATERIALIZED (SELECT l.* FROM bunaudit_page AS p, LATERAL (SELECT t.* FROM ? AS t WHERE ? FOR SHARE OF t SKIP LOCKED) AS l),
+bunaudit_images AS (SELECT ? AS bunaudit_key, ?? AS bunaudit_changes FROM bunaudit_locked AS t),
+bunaudit_logged AS (INSERT INTO ? (?) ? FROM bunaudit_images AS i` + unknown + ` RETURNING 1)
+SELECT (SELECT count(*) FROM bunaudit_page), (SELECT count(*) FROM bunaudit_logged), (SELECT bunaudit_place::text FROM bunaudit_page ORDER BY ? LIMIT 1),
+	(SELECT jsonb_agg((SELECT ? FROM ? AS t WHERE ?))::text FROM bunaudit_page AS p LEFT JOIN bunaudit_locked AS l ON ? WHERE l.? IS NULL)`
 	name := bun.Safe(b.model.Bun.SQLName)
 	key := t.AppendKey(nil, pgevent.Qualified("t."))
 	args = append(append([]any{
 		b.table.Places(b.db, after, b.BatchSize),
-		name, b.identical("page", "t"),
+		name, b.identical("p", "t"),
 		bun.Safe(key), bun.Safe(soft), bun.Safe(sureImage(t)),
 		b.events.Expr(), bun.Safe(row.AppendColumns(nil, &sel)), bun.Safe(row.AppendSelect(nil, &sel, true)),
-	}, args...), b.lastFirst(), bun.Safe(key), name, b.identical("page", "t"), b.identical("page", "l"),
+	}, args...), b.lastFirst(), bun.Safe(key), name, b.identical("p", "t"), b.identical("p", "l"),
 		bun.Safe(b.model.Identity[0].SQLName))
 
 	var page, logged int

@@ -41,9 +41,8 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 		}
 		var rows []keyedRow
 		sel := q.db.NewSelect().
-			With("new_keys", q.scanBranch("key", last, end.Int64)).
-			With("old_keys", q.scanBranch("old_key", last, end.Int64)).
-			TableExpr("(SELECT * FROM new_keys UNION ALL SELECT * FROM old_keys) AS e").
+			TableExpr("(SELECT * FROM (?) AS n UNION ALL SELECT * FROM (?) AS o) AS e",
+				q.scanBranch("key", last, end.Int64), q.scanBranch("old_key", last, end.Int64)).
 			OrderExpr("under_key, seq")
 		if err := set(sel.Limit, scanSize).Scan(ctx, &rows); err != nil {
 			return fmt.Errorf("retrieval: read events: %w", err)
