@@ -96,8 +96,14 @@ func TestBaselineWritesWhatTheHookWrites(t *testing.T) {
 		_, err := pool.NewInsert().Model(&rows).Exec(ctx)
 		require.NoError(t, err)
 		written := func() (texts []string) {
-			require.NoError(t, db.NewRaw(`SELECT concat(?, ' ', changes, ' ', actor_id, actor_type, actor_name, on_behalf_of, reason, ' ', meta)
-				FROM audit_events ORDER BY seq`, bun.Ident("key")).Scan(t.Context(), &texts))
+			var columns [8][]string
+			require.NoError(t, db.NewRaw(`SELECT ?, changes, actor_id, actor_type, actor_name, on_behalf_of, reason, meta FROM audit_events ORDER BY seq`,
+				bun.Ident("key")).Scan(t.Context(), &columns[0], &columns[1], &columns[2], &columns[3], &columns[4], &columns[5], &columns[6], &columns[7]))
+			for i := range columns[0] {
+				for _, column := range columns {
+					texts = append(texts, column[i])
+				}
+			}
 			return texts
 		}
 		inserted := written()

@@ -159,29 +159,25 @@ func (t Table) insertInto(db *bun.DB, conn bun.IConn, rows *[]Row) *bun.InsertQu
 // columns are those in which one of the rows has a value.
 func columns(rows []Row) []string {
 	names := []string{"id", "time", "op", "table_name", "tx", "soft"}
+	var shared uint16
+	var statement, key, oldKey, changes bool
+	for i := range rows {
+		r := &rows[i]
+		shared |= r.Shared()
+		statement, key = statement || r.Statement != "", key || r.Key != nil
+		oldKey, changes = oldKey || r.OldKey != nil, changes || r.Changes != nil
+	}
+	for i, c := range rows[0].shared() {
+		if shared&(1<<i) != 0 {
+			names = append(names, c.name)
+		}
+	}
 	for _, c := range [...]struct {
 		name string
-		has  func(*Row) bool
-	}{
-		{"statement", func(r *Row) bool { return r.Statement != "" }},
-		{"model", func(r *Row) bool { return r.Model != "" }},
-		{"key", func(r *Row) bool { return r.Key != nil }},
-		{"old_key", func(r *Row) bool { return r.OldKey != nil }},
-		{"changes", func(r *Row) bool { return r.Changes != nil }},
-		{"actor_id", func(r *Row) bool { return r.ActorID != "" }},
-		{"actor_type", func(r *Row) bool { return r.ActorType != "" }},
-		{"actor_name", func(r *Row) bool { return r.ActorName != "" }},
-		{"on_behalf_of", func(r *Row) bool { return r.OnBehalfOf != "" }},
-		{"reason", func(r *Row) bool { return r.Reason != "" }},
-		{"meta", func(r *Row) bool { return r.Meta != nil }},
-		{"trace_id", func(r *Row) bool { return r.TraceID != "" }},
-		{"span_id", func(r *Row) bool { return r.SpanID != "" }},
-	} {
-		for i := range rows {
-			if c.has(&rows[i]) {
-				names = append(names, c.name)
-				break
-			}
+		has  bool
+	}{{"statement", statement}, {"key", key}, {"old_key", oldKey}, {"changes", changes}} {
+		if c.has {
+			names = append(names, c.name)
 		}
 	}
 	return names
