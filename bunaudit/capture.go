@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 
 	"github.com/sqlaudit/bun/internal/replay"
 	"github.com/sqlaudit/bun/internal/sqltext"
@@ -70,29 +69,6 @@ func (c *capture) loadColumns(ctx context.Context) error {
 	return nil
 }
 
-// loadFailed sorts out an error of loadColumns. Where the database says it, or
-// the table isn't there, it is the statement's own.
-func (c *capture) loadFailed(ctx context.Context, err error) error {
-	var own *statementError
-	if errors.As(err, &own) {
-		return own
-	}
-	err = c.notRecorded("", fmt.Errorf("read the table's columns: %w", err))
-	if errors.Is(err, errNoTable) {
-		return c.ownErrorOr(ctx, err)
-	}
-	return err
-}
-
-// ownErrorOr runs the statement for the error that it has without us, or
-// returns err where it has none. The unit is to be rolled back.
-func (c *capture) ownErrorOr(ctx context.Context, err error) error {
-	if _, own := c.query(ctx, c.text); own != nil {
-		return own
-	}
-	return err
-}
-
 // forgetColumns makes the next statement read the table anew: it may have been
 // altered.
 func (c *capture) forgetColumns() { c.plan.images.Delete(c.stmt.TargetText.In(c.text)) }
@@ -100,7 +76,7 @@ func (c *capture) forgetColumns() { c.plan.images.Delete(c.stmt.TargetText.In(c.
 func (c *capture) insert(ctx context.Context) (*outcome, error) {
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
 	if err != nil {
-		return nil, err
+		return nil, c.failed(ctx, err)
 	}
 	out, rows, err := c.split(returned)
 	if err != nil {
@@ -118,7 +94,7 @@ func (c *capture) insert(ctx context.Context) (*outcome, error) {
 func (c *capture) delete(ctx context.Context) (*outcome, error) {
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
 	if err != nil {
-		return nil, err
+		return nil, c.failed(ctx, err)
 	}
 	out, rows, err := c.split(returned)
 	if err != nil {
@@ -180,11 +156,6 @@ func (c *capture) resultOf(ctx context.Context, out *outcome) error {
 	return nil
 }
 
-// refused says why the statement can't be recorded, found out in the database.
-func (c *capture) refused(reason string) error {
-	return &UncapturableError{Table: c.plan.table, Op: c.stmt.Verb.String(), Reason: reason}
-}
-
 // query runs the statement itself.
 func (c *capture) query(ctx context.Context, text string) (*replay.Result, error) {
 	if err := ctx.Err(); err != nil {
@@ -218,19 +189,6 @@ func (c *capture) exec(ctx context.Context, text string) (sql.Result, error) {
 		return nil, &statementError{err}
 	}
 	return res, nil
-}
-
-// readFailed sorts out an error of the reading of the old images. It is the
-// statement's own, such as a lock timeout or a bad condition, unless our
-// columns are to blame: that can be found out where the transaction goes on.
-func (c *capture) readFailed(ctx context.Context, err error) error {
-	if c.registry.dialect.misfit(err) {
-		c.forgetColumns()
-		if !c.registry.dialect.aborts() {
-			return c.ownErrorOr(ctx, c.notRecorded("", fmt.Errorf("read the rows before the change: %w", err)))
-		}
-	}
-	return &statementError{err}
 }
 
 // located is a row that was read: its identity and its image.

@@ -41,19 +41,25 @@ func (r *registry) checkTable(ctx context.Context, p *plan) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// checkListed reports the audited models that Bun has met since the hook was
-// added, where Config.Models was to name them all: raw SQL on their tables has
-// passed before.
+// checkListed reports the models of Config.Models that aren't audited, and the
+// audited ones that Bun has met since the hook was added, where Config.Models
+// was to name them all: raw SQL on their tables has passed before.
 func (r *registry) checkListed() error {
 	if len(r.hook.cfg.Models) == 0 {
 		return nil
 	}
 	var errs []error
+	for _, m := range r.hook.cfg.Models {
+		typ, _ := modelType(m) // checked by New
+		if !r.plan(r.db.Table(typ)).audited() {
+			errs = append(errs, fmt.Errorf("bunaudit: check model %s: Config.Models lists it, but it has no tag audit: nothing of it is recorded", typ.Name()))
+		}
+	}
 	for name, plans := range r.known.Load().names {
 		for _, p := range plans {
 			if p.model != nil && !slices.Contains(r.first.names[name], p) {
 				errs = append(errs, fmt.Errorf("bunaudit: check model %s: it is audited, but Config.Models doesn't list it: "+
-					"raw SQL on the table %s would pass until the model's first use", p.model.Bun.TypeName, p.table))
+					"raw SQL on the table %s would pass until the model's first use", p.model.Bun.TypeName, p.name))
 			}
 		}
 	}

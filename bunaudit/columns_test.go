@@ -147,3 +147,44 @@ GRANT INSERT ON audit_events TO `+role)
 		require.ErrorContains(t, err, "row-level security")
 	})
 }
+
+// Ahead has a column that the table doesn't have yet: the program is newer than
+// the database. What could be of it on record would be made up.
+type Ahead struct {
+	bun.BaseModel `bun:"table:ahead,audit"`
+
+	ID  int64  `bun:",pk"`
+	New string `bun:",nullzero"`
+}
+
+func TestAColumnThatTheTableLacksIsNotMadeUp(t *testing.T) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{Models: []any{(*Ahead)(nil)}})
+		_, err := db.NewRaw("CREATE TABLE ahead (id bigint PRIMARY KEY)").Exec(t.Context())
+		require.NoError(t, err)
+		_, err = db.NewRaw("INSERT INTO ahead (id) VALUES (1)").Exec(t.Context())
+		require.NoError(t, err)
+		statements := []string{
+			"INSERT INTO ahead (id) VALUES (2)", "INSERT INTO ahead (id) VALUES (1), (2) ON CONFLICT DO NOTHING",
+			"INSERT INTO ahead (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id", "UPDATE ahead SET id = 2", "DELETE FROM ahead",
+		}
+		if onMariaDB(db) {
+			statements = []string{"INSERT INTO ahead (id) VALUES (2)", "REPLACE INTO ahead (id) VALUES (1)", "UPDATE ahead SET id = 2", "DELETE FROM ahead"}
+		}
+		for _, statement := range statements {
+			_, err := a.NewRaw(statement).Exec(t.Context())
+			var lost *bunaudit.NotRecordedError
+			require.ErrorAs(t, err, &lost, statement)
+			require.ErrorContains(t, err, "new", statement)
+			var ids []int64
+			require.NoError(t, db.NewRaw("SELECT id FROM ahead").Scan(t.Context(), &ids))
+			require.Equal(t, []int64{1}, ids, statement)
+		}
+		require.Empty(t, a.story(t))
+		_, err = db.NewRaw("ALTER TABLE ahead ADD ? varchar(20)", bun.Ident("new")).Exec(t.Context())
+		require.NoError(t, err)
+		_, err = a.NewDelete().Model(&Ahead{ID: 1}).WherePK().Exec(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{`delete ahead {"id":1}: new null`}, a.story(t))
+	})
+}

@@ -20,7 +20,7 @@ var ErrNoActor = errors.New("bunaudit: the statement has no actor: " +
 // UncapturableError is returned for a statement on an audited table that can't
 // be recorded exactly. It was not sent to the database, or was undone.
 type UncapturableError struct {
-	Table  string // as the statement names it
+	Table  string // as its model declares it, with its schema where it declares one
 	Op     string // the SQL verb, such as "UPDATE"; empty where it is unknown
 	Reason string // why it can't be recorded
 }
@@ -40,7 +40,7 @@ func (e *UncapturableError) Error() string {
 // could not be written. The change was undone: together with its transaction on
 // PostgreSQL, where any error ends a transaction, elsewhere on its own.
 type NotRecordedError struct {
-	Table string
+	Table string  // as its model declares it
 	Op    sink.Op // what the event was about; empty where it was not known yet
 	Err   error   // the cause
 }

@@ -154,7 +154,7 @@ func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
 	}
 	stmt, err := sqltext.Split(r.lexical, text)
 	if err != nil {
-		return v.refused(err.Error())
+		return v.refused(notTakenApart(err))
 	}
 	if reason := r.dialect.uncapturable(v.plan, text, stmt); reason != "" {
 		return v.refused(reason)
@@ -164,6 +164,15 @@ func (h *Hook) arm(q bunconn.Query, r *registry, v verdict, text string) error {
 		return v.refused(fmt.Sprintf("a %T can't be recorded", q))
 	}
 	return nil
+}
+
+// notTakenApart says in the words of who reads an error what Split has said.
+func notTakenApart(err error) string {
+	var e *sqltext.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return fmt.Sprintf("it can't be taken apart: %s at byte %d", e.Reason, e.Offset)
 }
 
 // connOf returns the connection of a query, or says why a recorder can't take
@@ -203,9 +212,10 @@ func disarm(q bunconn.Query) {
 // Check reports what would keep the hook from recording: tags that can't be
 // read, a sink that isn't ready, an audited table that the database doesn't
 // have or that lacks a column of its model; and, where Config.Models lists
-// models, audited ones that Bun has met since and that aren't on the list. It
-// asks every database that the hook was added to, and changes nothing. Call it
-// at start-up, and once more at the end of the tests of your service.
+// models, those on the list without a tag, and audited ones that Bun has met
+// since and that aren't on it. It asks every database that the hook was added
+// to, and changes nothing. Call it at start-up, and once more at the end of the
+// tests of your service.
 func (h *Hook) Check(ctx context.Context) error {
 	h.mu.Lock()
 	dbs := slices.Clone(h.dbs)

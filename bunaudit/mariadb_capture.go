@@ -212,16 +212,6 @@ func (c *mariadbCapture) withoutReturning(out *outcome) {
 	}
 }
 
-// failed sorts out an error of the statement as the audit has put it. One that
-// may be about the audit's own part is had again from the statement as it is.
-func (c *mariadbCapture) failed(ctx context.Context, err error) error {
-	if !c.mariadb.misfit(err) {
-		return err
-	}
-	c.forgetColumns()
-	return c.ownErrorOr(ctx, c.notRecorded("", fmt.Errorf("run the statement: %w", err)))
-}
-
 // exec runs the statement itself for its effect.
 func (c *mariadbCapture) exec(ctx context.Context, text string) (*outcome, error) {
 	if err := ctx.Err(); err != nil {

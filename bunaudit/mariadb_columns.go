@@ -27,7 +27,7 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 	if reason, err := m.engineRefusal(ctx, u, table); err != nil {
 		return nil, &statementError{err}
 	} else if reason != "" {
-		return nil, &UncapturableError{Table: p.table, Reason: reason}
+		return nil, &UncapturableError{Table: p.name, Reason: reason}
 	}
 	c := layOut(p.model)
 	c.types = types

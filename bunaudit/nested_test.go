@@ -69,3 +69,32 @@ func TestAStatementOfASinkThatIsRefusedUndoesTheChange(t *testing.T) {
 		require.Zero(t, n)
 	})
 }
+
+type auditedEvent struct {
+	bun.BaseModel `bun:"table:audit_events,audit"`
+
+	Seq int64 `bun:",pk"`
+	Op  string
+}
+
+// Where statements write their events themselves no Write is called, and there
+// is an end.
+func TestAnAuditedTableOfEventsIsNoEndlessRecord(t *testing.T) {
+	everyWay(t, func(t *testing.T, db *testdb.DB) {
+		a := newAudited(t, db, bunaudit.Config{Models: []any{(*auditedEvent)(nil)}}, (*Customer)(nil))
+		_, err := a.NewInsert().Model(&Customer{Name: "a"}).Exec(t.Context())
+		n, countErr := db.NewSelect().Model((*Customer)(nil)).Count(t.Context())
+		require.NoError(t, countErr)
+		if db.Backend == testdb.Postgres && db.Variant == "" {
+			require.NoError(t, err)
+			require.EqualValues(t, 1, n)
+			require.Len(t, a.story(t), 1)
+			return
+		}
+		var unrecorded *bunaudit.NotRecordedError
+		require.ErrorAs(t, err, &unrecorded)
+		require.ErrorContains(t, err, "the table of events itself must not be audited")
+		require.Zero(t, n)
+		require.Empty(t, a.story(t))
+	})
+}

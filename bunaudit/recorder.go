@@ -57,7 +57,7 @@ func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.R
 // QueryRowContext is not called by Bun for a write.
 func (r *recorder) QueryRowContext(ctx context.Context, _ string, _ ...any) *sql.Row {
 	bunconn.Set(r.query, r.conn)
-	err := &UncapturableError{Table: r.plan.table, Op: r.stmt.Verb.String(), Reason: "it was run for a single row"}
+	err := &UncapturableError{Table: r.plan.name, Op: r.stmt.Verb.String(), Reason: "it was run for a single row"}
 	return r.db.DB.QueryRowContext(refusal{ctx, err}, "")
 }
 
@@ -97,7 +97,7 @@ func (r *recorder) onPool() bool {
 }
 
 func (r *recorder) count(ctx context.Context, what result, events int) {
-	r.hook.counts.count(ctx, r.plan.table, what, events)
+	r.hook.counts.count(ctx, r.plan.name, what, events)
 }
 
 func (r *recorder) runInUnit(ctx context.Context, wantRows bool) (*outcome, error) {
@@ -176,6 +176,9 @@ func (r *recorder) write(ctx context.Context, u *unit, events []sink.Event) (err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if ctx, err = nested(ctx); err != nil {
+		return err
+	}
 	return r.hook.cfg.Sink.Write(ctx, &Tx{IConn: u.conn, db: u.db, id: u.id}, events)
 }
 
@@ -183,7 +186,7 @@ func (r *recorder) notRecorded(op sink.Op, err error) error {
 	if errors.Is(err, ErrNoActor) {
 		return ErrNoActor
 	}
-	return &NotRecordedError{Table: r.plan.table, Op: op, Err: err}
+	return &NotRecordedError{Table: r.plan.name, Op: op, Err: err}
 }
 
 // statementError marks an error that the statement has without us as well.

@@ -44,8 +44,9 @@ type plan struct {
 	model   *model.Model // nil: not audited
 	err     error        // the tags can't be read
 	guarded bool         // it embeds Model
-	schema  string       // as declared; empty: that of the search path
-	table   string
+	name    string       // the table as declared, and as events have it
+	schema  string       // of the name; empty: that of the search path
+	table   string       // of the name
 
 	images sync.Map // the table as a statement names it → *columns
 }
@@ -80,7 +81,7 @@ func (r *registry) read(t *schema.Table) *plan {
 	if p, ok := r.plans.Load(t); ok {
 		return p.(*plan)
 	}
-	p := &plan{table: t.Name}
+	p := &plan{name: t.Name, table: t.Name}
 	if before, after, ok := strings.Cut(t.Name, "."); ok {
 		p.schema, p.table = before, after
 	}

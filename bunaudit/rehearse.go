@@ -65,7 +65,7 @@ func (c *capture) rehearse(ctx context.Context) ([]located, error) {
 	}
 	returned, err := c.query(ctx, c.statement(c.stmt.End))
 	if err != nil {
-		return nil, err
+		return nil, c.failed(ctx, err)
 	}
 	_, touched, err := c.split(returned)
 	if err != nil {

@@ -29,3 +29,28 @@ func TestTheSchemaOfTheSearchPathMakesNoOtherTable(t *testing.T) {
 	require.Equal(t, "stock", events[0].Table)
 	require.Equal(t, other+".stock", events[1].Table)
 }
+
+type mainStock struct {
+	bun.BaseModel `bun:"table:main.stock,audit"`
+	SKU           string `bun:",pk"`
+	N             int64
+}
+
+// A table has one name, in events, counts and errors.
+func TestATableWithASchemaHasItsNameWhereverItIsNamed(t *testing.T) {
+	a := newAudited(t, testdb.New(t, testdb.SQLite), bunaudit.Config{}, (*mainStock)(nil))
+	ctx := t.Context()
+	_, err := a.NewInsert().Model(&mainStock{SKU: "a"}).Exec(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "main.stock", a.events(t)[0].Table)
+
+	_, err = a.ExecContext(ctx, "DELETE FROM main.stock")
+	var refused *bunaudit.UncapturableError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "main.stock", refused.Table)
+	_, err = a.NewRaw("UPDATE main.stock SET n = n WHERE WHERE").Exec(ctx)
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "it can't be taken apart: keyword out of place in WHERE at byte 34", refused.Reason)
+
+	require.Equal(t, map[string]bunaudit.TableStats{"main.stock": {Captured: 1, Refused: 2, Events: 1}}, a.hook.Stats().Tables)
+}

@@ -103,7 +103,7 @@ func (sqlite) canMerge(context.Context, *unit) (string, error) { return "there i
 func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns, error) {
 	c := layOut(p.model)
 	for _, f := range p.model.Identity {
-		col := s.keyColumn(string(f.SQLName))
+		col := s.keyColumn(surelyColumn(f))
 		col.assigned = func(b []byte, expression string) []byte { return append(b, "+("+expression+"\n)"...) }
 		c.identity = append(c.identity, col)
 	}
@@ -111,11 +111,18 @@ func (s sqlite) columns(_ context.Context, _ *unit, p *plan, _ string) (*columns
 		kind := value.KindOf(f)
 		c.image = append(c.image, column{
 			expr: undeclared,
-			name: string(f.SQLName),
+			name: surelyColumn(f),
 			json: func(v driver.Value) (json.RawMessage, error) { return value.Encode(kind, v) },
 		})
 	}
 	return c, nil
+}
+
+// surelyColumn quotes a column's name so that it can't be anything else: to SQLite
+// "n" is the text n where there is no column of that name, which would go on
+// record as the row's value.
+func surelyColumn(f *schema.Field) string {
+	return "`" + strings.ReplaceAll(f.Name, "`", "``") + "`"
 }
 
 func (s sqlite) keyColumn(name string) column {

@@ -13,7 +13,8 @@ import (
 // Stats is what a hook has done since it was made.
 type Stats struct {
 	// Tables holds the counts of each audited table that a statement has
-	// written to, or tried to, by the table's name.
+	// written to, or tried to, by the name that events have, as the model declares
+	// it: with its schema where it declares one.
 	Tables map[string]TableStats
 
 	// Separate counts the statements that were recorded by separate statements,

@@ -286,3 +286,11 @@ func TestCheckFindsModelsThatAreNotListed(t *testing.T) {
 		require.NotContains(t, err.Error(), "Ledger")
 	})
 }
+
+// A model that somebody lists is meant to be audited: that the tag was
+// forgotten would show nowhere else.
+func TestCheckFindsListedModelsWithoutATag(t *testing.T) {
+	a := newAudited(t, testdb.New(t, testdb.SQLite), bunaudit.Config{Models: []any{(*Customer)(nil), (*Ledger)(nil)}}, (*Customer)(nil), (*Ledger)(nil))
+	require.EqualError(t, a.hook.Check(t.Context()),
+		"bunaudit: check model Ledger: Config.Models lists it, but it has no tag audit: nothing of it is recorded")
+}

@@ -76,7 +76,7 @@ func (r *registry) judgeTarget(v *verdict, target sqltext.Name, own *plan) {
 
 // blame says that the statement writes to the tables of these models, or may.
 func (r *registry) blame(v *verdict, plans []*plan) {
-	v.plan, v.table, v.plans = plans[0], plans[0].table, plans
+	v.plan, v.table, v.plans = plans[0], plans[0].name, plans
 	for _, p := range plans {
 		if p.err != nil {
 			v.err = p.err
@@ -129,10 +129,10 @@ func (r *registry) judgeJoined(v *verdict, first sqltext.Name, own *plan) {
 	}
 	switch {
 	case len(plans) > 1:
-		v.table = plans[0].table
+		v.table = plans[0].name
 		v.refuse(sharedTable)
 	case len(plans) == 1:
-		v.plan, v.table = plans[0], plans[0].table
+		v.plan, v.table = plans[0], plans[0].name
 	}
 }
 
