@@ -16,7 +16,11 @@ import (
 // says, such as FOR UPDATE, comes at the end of the query.
 func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suffix string) ([]Row, error) {
 	var all []Row
-	for some := range slices.Chunk(keys, maxListed/len(t.Model.Key)) {
+	most := maxListed
+	if db.Dialect().Name() == dialect.MySQL {
+		most = maxListedMySQL
+	}
+	for some := range slices.Chunk(keys, max(most/len(t.Model.Key), 1)) {
 		cond, args := t.in(db, some)
 		if len(args) == 0 {
 			continue
@@ -34,10 +38,13 @@ func (t *Table) ByKeys(ctx context.Context, db bun.IDB, keys []sink.Values, suff
 	return all, nil
 }
 
-// maxListed is how many values a query lists. Of a thousand MariaDB makes a table
-// of its own, and where that has another collation than the column it goes
-// through all the rows to join them.
-const maxListed = 900
+// How many values a query lists. MariaDB rather goes through all the rows, and
+// locks them, where it would look up more than about a fifth of them: so a list
+// is that much shorter than a page of Baseline.
+const (
+	maxListed      = 900
+	maxListedMySQL = 200
+)
 
 // in is the condition that the row t has one of the keys, in the form that the
 // database looks up in an index; without arguments no row can.
