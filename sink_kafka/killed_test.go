@@ -103,16 +103,20 @@ func (k *killer) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Con
 }
 
 func (k *killer) AfterQuery(_ context.Context, e *bun.QueryEvent) {
-	isRead := strings.HasPrefix(e.Query, "SELECT") && strings.Contains(e.Query, "audit_outbox") && strings.Contains(e.Query, " AS e")
 	switch {
-	case k.phase == afterRead && isRead, k.phase == afterDelete && isDelete(e):
+	case k.phase == afterRead && isRead(e), k.phase == afterDelete && isDelete(e):
 		k.kill()
-	case k.phase == anywhere && isRead && k.due():
+	case k.phase == anywhere && isRead(e) && k.due():
 		go func() {
 			time.Sleep(rand.N(20 * time.Millisecond))
 			dead()
 		}()
 	}
+}
+
+// isRead reports whether a statement reads the outbox.
+func isRead(e *bun.QueryEvent) bool {
+	return strings.HasPrefix(e.Query, "SELECT") && strings.Contains(e.Query, kafkasink.DefaultTable) && strings.Contains(e.Query, " AS e")
 }
 
 // isDelete reports whether a statement deletes events that were published.

@@ -2,6 +2,7 @@ package kafkasink_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -163,3 +164,37 @@ func TestWhatWasNotPublishedIsNotDeleted(t *testing.T) {
 		})
 	}
 }
+
+// A topic that the cluster is slow to tell of is not published to from the middle of a pass
+// on, when what comes before was left out.
+func TestTopicThatIsKnownLateIsNotPublishedToInTheMiddle(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLite) // whose reading a hook sees
+	s := newService(t, db, kafkasink.Config{TopicOf: func(*sink.Event) string { return "" }})
+	s.insert(t, s, "x")
+	for range 20 {
+		s.raise(t, "1")
+	}
+	relays := db.Open(t)
+	relays.AddQueryHook(&slowLook{})
+	cfg := quick()
+	cfg.Batch = 2
+	start(t, kafkasink.NewRelay(relays, s.sink, cfg))
+	s.drain(t)
+	chained(t, firsts(t, s.published(t)), "score")
+}
+
+// slowLook slows the first look at a topic down, and the reading of the outbox less.
+type slowLook struct{ once sync.Once }
+
+func (h *slowLook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	switch {
+	case strings.Contains(e.Query, kafkasink.DefaultTable+"_topics"):
+		h.once.Do(func() { time.Sleep(time.Second) })
+	case isRead(e):
+		time.Sleep(150 * time.Millisecond)
+	}
+	return ctx
+}
+
+func (*slowLook) AfterQuery(context.Context, *bun.QueryEvent) {}

@@ -62,6 +62,9 @@ func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool
 		return place{}, false
 	}
 	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: e.record.key()}, topic.partitions...)}
+	if topic.isDue() && r.hasFailed(at) {
+		stopped[at] = true
+	}
 	return at, !stopped[at]
 }
 
@@ -86,9 +89,7 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 				return done
 			}
 		default:
-			if !isTimeout(err) { // of which the topic can't be the cause
-				r.forgetTopic(at.topic)
-			}
+			r.doubt(at.topic, err)
 			r.halt(ctx, at, err)
 			return done
 		}
@@ -171,7 +172,8 @@ func (r *Relay) stopped() map[place]bool {
 	defer r.mu.Unlock()
 	out := make(map[place]bool)
 	for at := range r.left {
-		out[at] = true
+		// Events go on to a topic that is only asked for again.
+		out[at] = at.partition != wholeTopic || r.topics[at.topic] == nil
 	}
 	for at, s := range r.stops {
 		if time.Now().Before(s.until) {

@@ -219,7 +219,11 @@ func (r *Relay) untilNext() time.Duration {
 	defer r.mu.Unlock()
 	next := r.cfg.Poll
 	for at, s := range r.stops {
-		if r.left[at] == nil { // whose end wakes us
+		whole := place{at.topic, wholeTopic}
+		switch {
+		case r.left[at] != nil || r.left[whole] != nil: // whose end wakes us
+		case at != whole && r.stops[whole] != nil: // which comes first
+		default:
 			next = min(next, max(time.Until(s.until), time.Millisecond))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/uptrace/bun"
 )
 
@@ -19,6 +20,9 @@ type topicState struct {
 // recheck is how often a relay looks whether a topic has changed.
 const recheck = time.Minute
 
+// isDue reports whether the topic is to be looked at again.
+func (s *topicState) isDue() bool { return time.Since(s.checked) >= recheck }
+
 type topicRow struct {
 	bun.BaseModel `bun:"table:audit_outbox_topics,alias:t"`
 
@@ -28,22 +32,33 @@ type topicRow struct {
 
 func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
-// topic returns what is known of a topic, or nil where nothing may be published to it
-// for now. What is old is used until the cluster has been asked again, which may take
-// long.
+// topic returns what is known of a topic, or nil where nothing is published to it in this
+// pass: also when it is known in the middle of that, since events were left out by then.
+// What is old is used until the cluster has been asked again, which may take long.
 func (r *Relay) topic(ctx context.Context, name string, stopped map[place]bool) *topicState {
-	state := r.known(name)
 	whole := place{name, wholeTopic}
-	if state != nil && time.Since(state.checked) < recheck || stopped[whole] {
+	if stopped[whole] {
+		return nil
+	}
+	state := r.known(name)
+	if state != nil && (!state.isDue() || r.left[whole] != nil) {
 		return state
+	}
+	if r.left[whole] != nil { // it was known when this pass began
+		stopped[whole] = true
+		return nil
 	}
 	w := r.newWave(stopped)
 	w.fly(whole, func() ([]int64, bool) { return nil, r.look(ctx, whole) })
 	if state != nil {
 		w.leave(w.going...)
+		delete(stopped, whole)
 		return state
 	}
 	w.settle(0)
+	if stopped[whole] {
+		return nil
+	}
 	return r.known(name)
 }
 
@@ -110,7 +125,21 @@ func (r *Relay) describe(ctx context.Context, name string) (*topicState, error) 
 	return state, nil
 }
 
-// forgetTopic has a topic looked at again: it may be another one by now.
+// doubt has a topic looked at again after a failure: it may be another one by now. Until
+// it was, what has failed isn't tried again. A timeout can't come of that.
+func (r *Relay) doubt(topic string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch state := r.topics[topic]; {
+	case state == nil || isTimeout(why):
+	case errors.Is(why, kafka.UnknownTopicOrPartition):
+		delete(r.topics, topic)
+	default:
+		r.topics[topic] = &topicState{partitions: state.partitions}
+	}
+}
+
+// forgetTopic has a topic looked at before anything is published to it.
 func (r *Relay) forgetTopic(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
