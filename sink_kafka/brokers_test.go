@@ -122,6 +122,7 @@ func TestServersFail(t *testing.T) {
 	own := startServers(t)
 	t.Run("a broker is silent", func(t *testing.T) { brokerIsSilent(t, own, 2) })
 	t.Run("the controller is silent", func(t *testing.T) { brokerIsSilent(t, own, 1) })
+	t.Run("a broker hangs up", func(t *testing.T) { brokerHangsUp(t, own) })
 	t.Run("leaders move and servers are killed", func(t *testing.T) { leadersMoveAndServersAreKilled(t, own) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -71,7 +70,7 @@ func isPermanent(err error) bool {
 			return true
 		}
 	}
-	return false
+	return errors.Is(err, errRequestSize)
 }
 
 // isTimeout reports whether a broker has not answered in time, or answers that others
@@ -94,11 +93,15 @@ func (c *client) explain(err error) error {
 		return fmt.Errorf("the broker refuses the user name or the password of Config.SASL: %w", err)
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		return fmt.Errorf("the broker doesn't know the mechanism of Config.SASL: %w", err)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+	case errors.Is(err, kafka.MessageSizeTooLarge):
+		return fmt.Errorf("larger than the topic takes: raise its max.message.bytes, or message.max.bytes of the brokers where it has none: %w", err)
+	case errors.Is(err, kafka.RecordListTooLarge):
+		return fmt.Errorf("larger than a segment of the topic: raise its segment.bytes: %w", err)
+	case hungUp(err):
 		if c.cfg.SASL != nil {
-			return fmt.Errorf("the broker hung up: check the user name and the password of Config.SASL, and Config.TLS: %w", err)
+			return fmt.Errorf("the broker hung up: where that goes on, check the user name and the password of Config.SASL, and Config.TLS: %w", err)
 		}
-		return fmt.Errorf("the broker hung up: check whether it wants Config.TLS or Config.SASL: %w", err)
+		return fmt.Errorf("the broker hung up: where that goes on, check whether it wants Config.TLS or Config.SASL: %w", err)
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("Config.TLS doesn't trust the broker's certificate: put who has signed it into its RootCAs: %w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):

@@ -56,6 +56,7 @@ func TestWhatBrokersRefuseIsADeadLetter(t *testing.T) {
 		for d, err := range relay.DeadLetters(t.Context()) {
 			require.NoError(t, err)
 			assert.Equal(t, s.topic, d.Topic)
+			assert.Contains(t, d.Error, "raise its max.message.bytes, or message.max.bytes of the brokers")
 			assert.Contains(t, d.Error, "Message Size Too Large")
 			assert.False(t, d.FailedAt.IsZero())
 			seqs, dead = append(seqs, d.Seq), append(dead, d.Event)

@@ -74,7 +74,7 @@ func (s *Sink) send(ctx context.Context, at place, records []record) error {
 			}
 		}
 		if err := s.client.produce(ctx, at, records[:n]); err != nil {
-			return fmt.Errorf("%s: %w", at, err)
+			return fmt.Errorf("%s: %w", at, s.client.explainHangUp(ctx, at, records[:n], err))
 		}
 		records = records[n:]
 	}

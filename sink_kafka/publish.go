@@ -121,7 +121,8 @@ func (r *Relay) produce(ctx context.Context, at place, events []*outgoing) error
 	}
 	ctx, cancel := r.grace(ctx)
 	defer cancel()
-	return r.sink.client.produce(ctx, at, records)
+	err := r.sink.client.produce(ctx, at, records)
+	return r.sink.client.explainHangUp(ctx, at, records, err)
 }
 
 // halt notes that a place can't be written to, and when to try again.

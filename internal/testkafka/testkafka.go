@@ -69,27 +69,26 @@ func Create(t testing.TB, broker, name string, partitions int, settings ...strin
 // started may be missing yet, so it waits for them.
 func CreateReplicated(t testing.TB, broker, name string, partitions, replicas int, settings ...string) {
 	t.Helper()
-	config := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: replicas}
-	for _, s := range settings {
-		key, value, _ := strings.Cut(s, "=")
-		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
-	}
-	create(t, broker, config, partitions)
+	create(t, broker, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: replicas}, partitions, settings)
 }
 
 // CreateAt is like Create with a partition for each of the brokers, named by their
 // numbers, which alone has it.
-func CreateAt(t testing.TB, broker, name string, brokers []int) {
+func CreateAt(t testing.TB, broker, name string, brokers []int, settings ...string) {
 	t.Helper()
 	config := kafka.TopicConfig{Topic: name, NumPartitions: -1, ReplicationFactor: -1}
 	for p, b := range brokers {
 		config.ReplicaAssignments = append(config.ReplicaAssignments, kafka.ReplicaAssignment{Partition: p, Replicas: []int{b}})
 	}
-	create(t, broker, config, len(brokers))
+	create(t, broker, config, len(brokers), settings)
 }
 
-func create(t testing.TB, broker string, config kafka.TopicConfig, partitions int) {
+func create(t testing.TB, broker string, config kafka.TopicConfig, partitions int, settings []string) {
 	t.Helper()
+	for _, s := range settings {
+		key, value, _ := strings.Cut(s, "=")
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
+	}
 	ctx, cancel := limited()
 	defer cancel()
 	client := Client(t, broker)

@@ -111,11 +111,14 @@ func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, e
 	})
 }
 
+// secondTakes is the most bytes of a request that the second broker takes. It hangs up on who sends more.
+const secondTakes = 2 << 20
+
 // writeKafkaProperties writes the broker's configuration. After a crash the controller takes the broker back only when its
 // session has timed out, so that is short.
 func (s *server) writeKafkaProperties(name, data string, port, loginPort int, login kafkaSASL) error {
 	clients := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", port)
-	roles, listeners, more := "broker", clients, ""
+	roles, listeners, more := "broker", clients, fmt.Sprintf("socket.request.max.bytes=%d\n", secondTakes)
 	if s.node.id == 1 {
 		clients += fmt.Sprintf(",SASL_SSL://127.0.0.1:%d", loginPort)
 		roles, listeners, more = "broker,controller", fmt.Sprintf("%s,CONTROLLER://127.0.0.1:%d", clients, s.node.controller), login.properties()
