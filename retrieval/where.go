@@ -20,7 +20,8 @@ var ErrMasked = errors.New("its values are not on record")
 //
 //	For[Order](db).Key(7).WhereOld("status", "paid").WhereNew("status", "shipped").First(ctx)
 //
-// A field with the tag audit:redact or audit:hash is [ErrMasked].
+// A field with the tag audit:redact or audit:hash is [ErrMasked]. One tagged
+// msgpack can be compared through [ForTable], with the bytes that are stored.
 func (q *Query[M]) WhereOld(field string, values ...any) *Query[M] {
 	q.whereValue("old", field, values)
 	return q

@@ -21,9 +21,15 @@ import (
 // a string or a type that renders itself for text and uuid, time.Time for times,
 // a driver.Valuer by its value, nil for NULL. A value that the column or the
 // field's Go type could not hold is an error, which does not show the value.
+//
+// Nor is there one for what is encoded without a fixed form, of which only the
+// stored text tells: a field tagged msgpack, or a type that renders itself.
 func FromGo(f *schema.Field, v any) (json.RawMessage, error) {
 	g := goValue{field: f, kind: KindOf(f)}
 	raw, ok := g.append(nil, v)
+	if why := unfixed(f, v, ok); why != "" && string(raw) != "null" {
+		return nil, fmt.Errorf("value: column %s (field %s): %s: compare with what the events have, as JSON or []byte, in a query by ForTable", f.Name, f.GoName, why)
+	}
 	if !ok {
 		return nil, fmt.Errorf("value: column %s: a %T can't be the value of a column of type %s", f.Name, v, f.StructField.Type)
 	}
@@ -31,6 +37,18 @@ func FromGo(f *schema.Field, v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("value: column %s: the %T is not a valid %s", f.Name, v, f.StructField.Type)
 	}
 	return raw, nil
+}
+
+// unfixed says why a value, known by its Go type or not, has no canonical JSON
+// that could be told beforehand, if it has none.
+func unfixed(f *schema.Field, v any, known bool) string {
+	if f.Tag.HasOption("msgpack") {
+		return "it is tagged msgpack, by which the same value may have been encoded in several ways"
+	}
+	if _, renders := v.(schema.QueryAppender); renders && !known && ownsItsForm(f.IndirectType) {
+		return fmt.Sprintf("a %T renders itself by AppendQuery", v)
+	}
+	return ""
 }
 
 // goValue appends Go values for a column.
