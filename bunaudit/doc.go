@@ -18,6 +18,9 @@
 //		Photo         []byte `bun:",audit:-"`      // not at all
 //	}
 //
+// Make the hook before Bun meets the models, in RegisterModel or a query: it
+// warns of the tags, which it doesn't know, until New has told it not to.
+//
 // The tags are:
 //
 //   - audit on bun.BaseModel tracks every column, on a field that column;

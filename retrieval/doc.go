@@ -30,8 +30,8 @@
 // [Query.Baseline] puts the rows on record that are older than the audit, and
 // [Query.Verify] finds those that were changed behind the hook's back.
 // [Query.Revert] undoes changes, and is recorded itself. These three read the
-// audited table: on PostgreSQL and SQLite, with the events in the same database.
-// [Query.Erase] takes values out of history, [Query.Prune] deletes old events,
+// audited table, which has to be in the database of the events. [Query.Erase]
+// takes values out of history, [Query.Prune] deletes old events,
 // [Query.WriteJSONLines] and [Query.WriteCSV] export them.
 //
 // Every condition narrows the result; of the values of one condition any will

@@ -13,8 +13,8 @@ var ErrUnknownModel = errors.New("not an audited model")
 // UnknownFieldError is reported where a query asks for a field that the model
 // does not have or does not track.
 type UnknownFieldError struct {
-	Model string
-	Field string
+	Model string // the name of the Go type
+	Field string // as the query gave it
 	// Known are the columns that can be asked for.
 	Known []string
 }

@@ -18,7 +18,7 @@ import (
 // otherwise.
 const defaultTable = "audit_events"
 
-// Query asks for events. Make one with [For] or [ForTable]; its methods change
+// Query asks for events. Make one with [For], [ForTable] or [ForAll]; its methods change
 // it and return it. It must not be used by several goroutines at once, but may
 // be run more than once.
 type Query[M any] struct{ query }

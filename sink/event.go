@@ -76,8 +76,8 @@ type Op string
 
 // The operations. An upsert is recorded as what it did to each row.
 const (
-	Insert  Op = "insert"
-	Update  Op = "update"
+	Insert  Op = "insert"  // there is a new row
+	Update  Op = "update"  // a tracked column of the row, or its key, has another value
 	Delete  Op = "delete"  // with Event.Soft: the row was marked as deleted
 	Restore Op = "restore" // a soft-deleted row was brought back
 
