@@ -29,6 +29,9 @@ func (r *Relay) pass(ctx context.Context) (sent int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		if len(p.events) == 0 {
+			r.clearStops()
+		}
 		if p.last { // as nearly always: one query that sees all
 			acked := r.publish(ctx, p.events, r.stopped())
 			r.figures.left(p.events, acked)

@@ -160,6 +160,14 @@ func (r *Relay) resume(ctx context.Context, at place) {
 	}
 }
 
+// clearStops forgets what couldn't be written to when no event is left: another relay has
+// published them, or an operator deleted them.
+func (r *Relay) clearStops() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.stops)
+}
+
 // hasFailed reports whether the last try of a place has failed.
 func (r *Relay) hasFailed(at place) bool {
 	r.mu.Lock()

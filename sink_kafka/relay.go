@@ -164,6 +164,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.pause(ctx, r.lease.interval(), r.lease.gained)
 			continue
 		}
+		began := time.Now()
 		sent, err := r.pass(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -177,7 +178,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.pause(ctx, afterWake, nil)
 		}
 		tries = 0
-		woken = sent == 0 && r.pause(ctx, r.untilNext(), r.wake)
+		woken = sent == 0 && r.pause(ctx, r.untilNext(began), r.wake)
 	}
 	return nil
 }
@@ -213,17 +214,14 @@ func (r *Relay) pause(ctx context.Context, d time.Duration, wake <-chan struct{}
 	return false
 }
 
-// untilNext is how long there is nothing to do unless something wakes us.
-func (r *Relay) untilNext() time.Duration {
+// untilNext is how long there is nothing to do unless something wakes us. What was due when
+// the last pass began was tried, or has no event any more.
+func (r *Relay) untilNext(began time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := r.cfg.Poll
-	for at, s := range r.stops {
-		whole := place{at.topic, wholeTopic}
-		switch {
-		case r.left[at] != nil || r.left[whole] != nil: // whose end wakes us
-		case at != whole && r.stops[whole] != nil: // which comes first
-		default:
+	for _, s := range r.stops {
+		if s.until.After(began) {
 			next = min(next, max(time.Until(s.until), time.Millisecond))
 		}
 	}

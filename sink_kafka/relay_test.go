@@ -3,7 +3,9 @@ package kafkasink_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,4 +140,39 @@ func TestRelayRunsOnceAtATime(t *testing.T) {
 	start(t, relay) // and again
 	s.insert(t, s, "Jane")
 	s.drain(t)
+}
+
+// Where the events that couldn't be published are gone, to another relay or by an operator's
+// hand, nothing stands still any more, and the relay doesn't look for them all the time.
+func TestWhatStoodStillIsGone(t *testing.T) {
+	t.Parallel()
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		topicOf := func(*sink.Event) string { return "there-is-none" }
+		s := newService(t, db, kafkasink.Config{TopicOf: topicOf})
+		relays := db.Open(t)
+		var looks atomic.Int64
+		relays.AddQueryHook(&countReads{&looks})
+		relay := kafkasink.NewRelay(relays, s.sink, quick())
+		start(t, relay)
+		s.insert(t, s, "x")
+		eventually(t, "the relay does not say what is wrong", func() bool { return len(relay.Stats().Stopped) == 1 })
+		_, err := db.NewDelete().Table(kafkasink.DefaultTable).Where("1 = 1").Exec(t.Context())
+		require.NoError(t, err)
+		eventually(t, "it is said to stand still", func() bool { return len(relay.Stats().Stopped) == 0 })
+		time.Sleep(2 * quick().MaxBackoff)
+		before := looks.Load()
+		time.Sleep(10 * quick().Poll)
+		assert.LessOrEqual(t, looks.Load()-before, int64(20))
+	})
+}
+
+// countReads counts how often the outbox is read.
+type countReads struct{ n *atomic.Int64 }
+
+func (*countReads) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
+
+func (c *countReads) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	if isRead(e) {
+		c.n.Add(1)
+	}
 }
