@@ -11,7 +11,7 @@ import (
 
 // ErrMasked is reported where something needs the values of a field whose
 // values are not on record, because of the tags audit:redact and audit:hash.
-var ErrMasked = errors.New("its values are not on record")
+var ErrMasked = errors.New("the values are not on record")
 
 // WhereOld keeps the events in which the field had one of these values before
 // the change. nil is NULL; an insert has no old values. Without any value

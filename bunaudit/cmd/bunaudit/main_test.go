@@ -146,7 +146,7 @@ func TestCommands(t *testing.T) {
 		})
 		t.Run("prunes when it is told twice", func(t *testing.T) {
 			old := []string{"prune", "customers", "--until", "2026-01-02T03:02:00Z"}
-			assert.Equal(t, result{out: "2 events would be deleted: say --yes to delete them\n"}, ask(t, db.DSN, old...))
+			assert.Equal(t, result{out: "2 events would be deleted: say --yes to do so\n"}, ask(t, db.DSN, old...))
 			assert.Len(t, ids(t, ask(t, db.DSN, "export").out), 5)
 			assert.Equal(t, result{out: `{"events":2,"dry_run":false}` + "\n"}, ask(t, db.DSN, append(old, "--yes", "--batch", "1", "--json")...))
 			assert.Equal(t, result{out: "2 events deleted\n"}, ask(t, db.DSN, "prune", "--keep", "1", "--yes"))

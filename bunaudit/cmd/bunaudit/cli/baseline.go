@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/uptrace/bun"
@@ -90,5 +89,5 @@ func (c *command) record(ctx context.Context, db *bun.DB, t table, opts retrieva
 	opts.HashKey, opts.Progress = c.cfg.HashKey, bar.set
 	n, err := t.query(db, c.scope(nil)).Baseline(ctx, opts)
 	bar.clear()
-	return c.outcome(n, err, recorded{t.name, n}, fmt.Sprintf("%s: %d rows recorded", printable(t.name), n))
+	return c.outcome(n, err, recorded{t.name, n}, printable(t.name)+": "+many(n, "row")+" recorded")
 }

@@ -66,8 +66,14 @@ func (c *command) printHistory(ctx context.Context, q *query, fields []string) (
 			changes = []retrieval.Change{{}}
 		}
 		for _, ch := range changes {
-			err := g.row(e.Time.UTC().Format(time.RFC3339), string(e.Op), e.Table, text(e.Key), ch.Field,
-				masked(ch.OldJSON, ch.Mask), masked(ch.NewJSON, ch.Mask), actor(e.Actor), e.Reason)
+			was, is := masked(ch.OldJSON, ch.Mask), masked(ch.NewJSON, ch.Mask)
+			switch { // where there was no row no value is hidden
+			case e.Op == sink.Insert || e.Op == sink.Snapshot:
+				was = ""
+			case e.Op == sink.Delete && !e.Soft:
+				is = ""
+			}
+			err := g.row(e.Time.UTC().Format(time.RFC3339), string(e.Op), e.Table, text(e.Key), ch.Field, was, is, actor(e.Actor), e.Reason)
 			if err != nil {
 				return g.rows, err
 			}

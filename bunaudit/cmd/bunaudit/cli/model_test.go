@@ -66,6 +66,7 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		assert.Equal(t, result{out: "customers: 2 rows recorded\n"}, r)
 		assert.Equal(t, result{out: `{"table":"customers","rows":0}` + "\n" + `{"table":"seats","rows":0}` + "\n"}, ask("baseline", "--yes", "--json"))
 		assert.Contains(t, ask("history", "customers").out, "ops")
+		assert.Equal(t, 1, strings.Count(ask("history", "customers", "--key", "id=1").out, "[redact]"), "no old value is hidden: there was none")
 		assert.Equal(t, result{out: "fine: every row is as its history says\n"}, ask("verify"))
 		assert.Equal(t, result{}, ask("verify", "--json"))
 		assert.Equal(t, result{out: "fine: the table of events is there\n"}, ask("check"))
@@ -88,7 +89,7 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		require.NoError(t, err)
 		undo := []string{"revert", "customers", "--key", "id=1", "--since", "2020-01-01", "--reason", "typo"}
 		r = ask(undo...)
-		assert.Equal(t, result{out: "2 changes would be undone, of 1 rows: say --yes to undo them\n"}, r)
+		assert.Equal(t, result{out: "2 changes would be undone, of 1 row: say --yes to do so\n"}, r)
 
 		var last struct{ Tx string }
 		require.NoError(t, json.Unmarshal([]byte(ask("history", "customers", "--json", "--limit", "1").out), &last))
@@ -100,8 +101,16 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		assert.Contains(t, ask("history", "customers", "--limit", "1").out, "typo")
 		again := []string{"revert", "--tx", last.Tx, "--reason", "typo"} // it is undone already, which a dry run says too
 		r = ask(again...)
-		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert customers: the row has changed since: columns name ({\"id\":1})\n"}, r)
+		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert customers: the row has changed since: columns name ({\"id\":1}): --force would overwrite that\n"}, r)
 		assert.Equal(t, r, ask(append(again, "--yes")...))
+		mistake.Email = "c@d"
+		_, err = audited.NewUpdate().Model(&mistake).Column("email").WherePK().Exec(t.Context())
+		require.NoError(t, err)
+		hidden := []string{"revert", "customers", "--key", "id=1", "--since", "2020-01-01", "--reason", "typo"}
+		r = ask(hidden...)
+		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert: columns email of customers: the values are not on record: " +
+			"--skip-masked would leave them as they are\n"}, r)
+		assert.Equal(t, r, ask(append(hidden, "--yes")...))
 		_, err = db.NewDelete().Model((*Customer)(nil)).Where("id = 1").Exec(t.Context())
 		require.NoError(t, err)
 		r = ask(append(again, "--force")...)

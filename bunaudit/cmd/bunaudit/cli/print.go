@@ -30,6 +30,14 @@ func (c *command) outcome(n int64, err error, result any, text string) error {
 	return cmp.Or(err, printErr)
 }
 
+// many returns a number of things.
+func many[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func writeLine(out io.Writer, v any) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

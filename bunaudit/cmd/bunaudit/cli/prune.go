@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 	"github.com/uptrace/bun"
 
@@ -65,9 +63,9 @@ Interrupted, it can be run again. Rows whose first events are gone have an incom
 
 // printPruned says how many events were deleted, also where an error ended it.
 func (c *command) printPruned(p pruned, err error) error {
-	text := fmt.Sprintf("%d events deleted", p.Events)
+	text := many(p.Events, "event") + " deleted"
 	if p.DryRun {
-		text = fmt.Sprintf("%d events would be deleted: say --yes to delete them", p.Events)
+		text = many(p.Events, "event") + " would be deleted: say --yes to do so"
 	}
 	return c.outcome(p.Events, err, p, text)
 }

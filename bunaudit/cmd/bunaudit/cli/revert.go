@@ -108,21 +108,26 @@ func (c *command) undo(ctx context.Context, q audited, opts retrieval.RevertOpti
 	out := reverted{Events: n, DryRun: !yes}
 	opts.DryRun = !yes
 	if out.Rows, err = q.Revert(ctx, opts); err != nil {
-		return whichRow(err)
+		return refused(err)
 	}
-	done := fmt.Sprintf("%d changes undone, of %d rows", n, out.Rows)
+	done := many(n, "change") + " undone, of " + many(out.Rows, "row")
 	if !yes {
-		done = fmt.Sprintf("%d changes would be undone, of %d rows: say --yes to undo them", n, out.Rows)
+		done = many(n, "change") + " would be undone, of " + many(out.Rows, "row") + ": say --yes to do so"
 	}
 	return c.outcome(int64(out.Rows), nil, out, done)
 }
 
-// whichRow adds the key of the row that has changed: a transaction may have
-// many.
-func whichRow(err error) error {
+// refused adds to an error the key of the row that has changed, since a transaction
+// may have many, and the flag by which it would be done nevertheless.
+func refused(err error) error {
 	var conflict *retrieval.ConflictError
-	if errors.As(err, &conflict) {
+	switch {
+	case errors.As(err, &conflict) && conflict.Columns != nil:
+		return fmt.Errorf("%w (%s): --force would overwrite that", err, text(conflict.Key))
+	case conflict != nil:
 		return fmt.Errorf("%w (%s)", err, text(conflict.Key))
+	case errors.Is(err, retrieval.ErrMasked):
+		return fmt.Errorf("%w: --skip-masked would leave them as they are", err)
 	}
 	return err
 }
