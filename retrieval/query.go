@@ -18,9 +18,9 @@ import (
 // otherwise.
 const defaultTable = "audit_events"
 
-// Query asks for events. Make one with [For], [ForTable] or [ForAll]; its methods change
-// it and return it. It must not be used by several goroutines at once, but may
-// be run more than once.
+// Query asks for events. Make one with [For], [ForTable] or [ForAll]; its
+// methods change it and return it. It must not be used by several goroutines at
+// once, but may be run more than once.
 type Query[M any] struct{ query }
 
 // query is what does not depend on the type of the model.
