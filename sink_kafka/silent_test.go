@@ -26,7 +26,7 @@ import (
 func brokerIsSilent(t *testing.T, own servers, silent int) {
 	const (
 		timeout     = 3 * time.Second
-		mostLatency = timeout / 2
+		mostLatency = timeout * 5 / 6
 		partitions  = 20
 		changes     = 10
 	)
