@@ -69,7 +69,7 @@ func (s *Sink) send(ctx context.Context, at place, records []record) error {
 	for len(records) > 0 {
 		n := 0
 		for size := 0; n < len(records); n++ {
-			if size += recordStart + len(records[n]); n > 0 && size > s.cfg.MaxBatchBytes {
+			if size += records[n].size(); n > 0 && size > s.cfg.MaxBatchBytes {
 				break
 			}
 		}

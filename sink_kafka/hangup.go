@@ -34,7 +34,7 @@ func hungUp(err error) bool {
 func (c *client) explainHangUp(ctx context.Context, at place, records []record, err error) error {
 	size := 0
 	for _, r := range records {
-		size += recordStart + len(r)
+		size += r.size()
 	}
 	if !hungUp(err) || size < largeRequest {
 		return err

@@ -106,7 +106,7 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 func (r *Relay) batch(events []*outgoing) int {
 	n, size := 0, 0
 	for _, e := range events {
-		if size += e.size(); n > 0 && size > r.sink.cfg.MaxBatchBytes {
+		if size += e.record.size(); n > 0 && size > r.sink.cfg.MaxBatchBytes {
 			break
 		}
 		n++

@@ -58,7 +58,7 @@ func (m *maker) add(row *eventrow.Row, bad error) bool {
 		return false
 	}
 	out := m.relay.outgoing(m.records, row, bad)
-	m.size += out.size()
+	m.size += out.record.size()
 	m.page.events = append(m.page.events, out)
 	return true
 }
@@ -130,9 +130,6 @@ func (r *Relay) adapt(n, size int) {
 		r.limit = max(1, min(r.limit, maxPageBytes/max(1, size/n)))
 	}
 }
-
-// size is about how many bytes it takes in a batch.
-func (o *outgoing) size() int { return recordStart + len(o.record) }
 
 // outgoing makes a record of a row, unless bad says why it couldn't be read.
 func (r *Relay) outgoing(records *recorder, row *eventrow.Row, bad error) outgoing {

@@ -13,8 +13,11 @@ import (
 // headers, each with its length before it.
 type record []byte
 
-// recordStart bounds the bytes that come before that in a batch.
-const recordStart = 16
+// size bounds the bytes that it takes in a batch, before compression.
+func (r record) size() int {
+	const start = 16 // what comes before it
+	return start + len(r)
+}
 
 // key returns the key of the message.
 func (r record) key() []byte {

@@ -67,8 +67,7 @@ func (c *client) fresh(ctx context.Context, topics []string) (*session, error) {
 			c.mu.Lock()
 			c.answered = broker
 			c.mu.Unlock()
-		}
-		if !first {
+		} else {
 			s.close()
 		}
 		if first || err != nil {
