@@ -3,11 +3,13 @@ package bunaudit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/sqlaudit/bun/internal/isnil"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -140,6 +142,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.Sink == nil:
 		return errors.New("bunaudit: Config.Sink is missing: set it to sqlsink.New(), for example")
+	case isnil.Of(c.Sink):
+		return fmt.Errorf("bunaudit: Config.Sink is a %T that is nil: set it to sqlsink.New(), for example", c.Sink)
+	case c.BunLog != nil && isnil.Of(c.BunLog):
+		return fmt.Errorf("bunaudit: Config.BunLog is a %T that is nil: leave it out for standard error", c.BunLog)
 	case c.Uncapturable > Warn:
 		return errors.New("bunaudit: Config.Uncapturable is neither Refuse nor Warn")
 	case c.HashKey != nil && len(c.HashKey) < minHashKey:

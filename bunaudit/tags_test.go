@@ -3,6 +3,7 @@ package bunaudit_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"reflect"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/sink"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
 var hashKey = []byte("0123456789abcdef")
@@ -215,9 +217,12 @@ func TestHooksAreMadeWhileBunIsInUse(t *testing.T) {
 
 func TestAConfigurationThatCannotWork(t *testing.T) {
 	for want, cfg := range map[string]bunaudit.Config{
-		"Config.Sink":    {},
-		"Config.HashKey": {Sink: sink.Discard{}, HashKey: []byte("short")},
-		"Config.Models":  {Sink: sink.Discard{}, Models: []any{7}},
+		"Config.Sink is missing":                     {},
+		"Config.Sink is a *sqlsink.Sink that is nil": {Sink: (*sqlsink.Sink)(nil)},
+		"Config.Sink is a sink.Func that is nil":     {Sink: sink.Func(nil)},
+		"Config.BunLog is a *log.Logger that is nil": {Sink: sink.Discard{}, BunLog: (*log.Logger)(nil)},
+		"Config.HashKey":                             {Sink: sink.Discard{}, HashKey: []byte("short")},
+		"Config.Models":                              {Sink: sink.Discard{}, Models: []any{7}},
 	} {
 		require.ErrorContains(t, cfg.Validate(), want)
 		require.PanicsWithValue(t, cfg.Validate().Error(), func() { bunaudit.New(cfg) })

@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+
+	"github.com/sqlaudit/bun/internal/isnil"
 )
 
 // Sink takes the events of audited statements.
@@ -70,13 +73,19 @@ func (Discard) Write(context.Context, Tx, []Event) error { return nil }
 // Tee returns a sink that hands every event to each of the sinks, in the order
 // given, within one transaction. Every sink is called even where an earlier one
 // failed; their errors are joined, and any error undoes the change for all.
-// With no sink it does what [Discard] does; with one it is that sink.
+// With no sink it does what [Discard] does; with one it is that sink. It panics
+// where one of several is nil.
 func Tee(sinks ...Sink) Sink {
 	switch len(sinks) {
 	case 0:
 		return Discard{}
 	case 1:
 		return sinks[0]
+	}
+	for i, s := range sinks {
+		if isnil.Of(s) {
+			panic(fmt.Sprintf("sink: Tee was given %d sinks, of which number %d is nil: leave it out", len(sinks), i+1))
+		}
 	}
 	return tee(append([]Sink(nil), sinks...))
 }

@@ -29,6 +29,13 @@ func TestTeeCallsEverySinkAndJoinsTheirErrors(t *testing.T) {
 	assert.Len(t, rec.Events(), 1)
 }
 
+func TestTeeRefusesASinkThatIsNil(t *testing.T) {
+	for _, none := range []sink.Sink{nil, (*sinktest.Recorder)(nil), sink.Func(nil)} {
+		assert.PanicsWithValue(t, "sink: Tee was given 2 sinks, of which number 2 is nil: leave it out",
+			func() { sink.Tee(sink.Discard{}, none) })
+	}
+}
+
 func TestTeeIsNotChangedByItsArguments(t *testing.T) {
 	rec := new(sinktest.Recorder)
 	sinks := []sink.Sink{rec, sink.Discard{}}

@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 
 	kafkasink "github.com/sqlaudit/bun/sink_kafka"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
 func TestConfigThatCantWorkIsRefused(t *testing.T) {
@@ -38,15 +39,21 @@ func TestConfigThatCantWorkIsRefused(t *testing.T) {
 	}
 	require.NoError(t, good.Validate())
 
-	s := kafkasink.New(good)
+	db, s := bun.NewDB(nil, pgdialect.New()), kafkasink.New(good)
 	for want, c := range map[string]kafkasink.RelayConfig{
 		"Batch":             {Batch: -1},
 		"negative duration": {Poll: -1},
 		"LeaseTTL is below": {LeaseTTL: 1},
 	} {
 		assert.ErrorContains(t, c.Validate(), want)
-		assert.Panics(t, func() { kafkasink.NewRelay(nil, s, c) })
+		assert.Panics(t, func() { kafkasink.NewRelay(db, s, c) })
 	}
+	const relayOfNil = "kafkasink: NewRelay wants the database of the outbox and the sink that writes to it: one of them is nil"
+	assert.PanicsWithValue(t, relayOfNil, func() { kafkasink.NewRelay(nil, s, kafkasink.RelayConfig{}) })
+	assert.PanicsWithValue(t, relayOfNil, func() { kafkasink.NewRelay(db, nil, kafkasink.RelayConfig{}) })
+	const mirrorOfNil = "kafkasink: NewMirror wants a database and the sink whose table it has: one of them is nil"
+	assert.PanicsWithValue(t, mirrorOfNil, func() { kafkasink.NewMirror(nil, sqlsink.New(), good, kafkasink.MirrorConfig{}) })
+	assert.PanicsWithValue(t, mirrorOfNil, func() { kafkasink.NewMirror(db, nil, good, kafkasink.MirrorConfig{}) })
 	good.Delivery = kafkasink.Direct
-	assert.Panics(t, func() { kafkasink.NewRelay(nil, kafkasink.New(good), kafkasink.RelayConfig{}) })
+	assert.Panics(t, func() { kafkasink.NewRelay(db, kafkasink.New(good), kafkasink.RelayConfig{}) })
 }

@@ -74,6 +74,9 @@ func NewMirror(db *bun.DB, into *sqlsink.Sink, from Config, cfg MirrorConfig) *M
 	if err := from.Validate(); err != nil {
 		panic(err.Error())
 	}
+	if db == nil || into == nil {
+		panic("kafkasink: NewMirror wants a database and the sink whose table it has: one of them is nil")
+	}
 	tables := into.EventTables()
 	if len(tables) == 0 {
 		panic("kafkasink: NewMirror wants a sink without sqlsink.WithDB: the database is the one that it is given")

@@ -227,13 +227,13 @@ func TestMirrorOfSeveralTopicsEditsEvents(t *testing.T) {
 
 func TestMirrorThatCantWorkIsRefused(t *testing.T) {
 	t.Parallel()
-	cfg := kafkasink.Config{Brokers: []string{"a:1"}, Topic: "t"}
-	assert.Panics(t, func() { kafkasink.NewMirror(nil, sqlsink.New(), kafkasink.Config{}, kafkasink.MirrorConfig{}) })
+	db, cfg := new(bun.DB), kafkasink.Config{Brokers: []string{"a:1"}, Topic: "t"}
+	assert.Panics(t, func() { kafkasink.NewMirror(db, sqlsink.New(), kafkasink.Config{}, kafkasink.MirrorConfig{}) })
 	assert.Panics(t, func() {
-		kafkasink.NewMirror(nil, sqlsink.New(), cfg, kafkasink.MirrorConfig{Table: strings.Repeat("x", 60)})
+		kafkasink.NewMirror(db, sqlsink.New(), cfg, kafkasink.MirrorConfig{Table: strings.Repeat("x", 60)})
 	})
-	assert.Panics(t, func() { kafkasink.NewMirror(nil, sqlsink.New(), cfg, kafkasink.MirrorConfig{Topics: []string{"a b"}}) })
+	assert.Panics(t, func() { kafkasink.NewMirror(db, sqlsink.New(), cfg, kafkasink.MirrorConfig{Topics: []string{"a b"}}) })
 	assert.Panics(t, func() {
-		kafkasink.NewMirror(nil, sqlsink.New(sqlsink.WithDB(new(bun.DB))), cfg, kafkasink.MirrorConfig{})
+		kafkasink.NewMirror(db, sqlsink.New(sqlsink.WithDB(new(bun.DB))), cfg, kafkasink.MirrorConfig{})
 	})
 }

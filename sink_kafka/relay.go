@@ -117,6 +117,8 @@ func NewRelay(db *bun.DB, s *Sink, cfg RelayConfig) *Relay {
 	switch err := cfg.Validate(); {
 	case err != nil:
 		panic(err.Error())
+	case db == nil || s == nil:
+		panic("kafkasink: NewRelay wants the database of the outbox and the sink that writes to it: one of them is nil")
 	case s.cfg.Delivery == Direct:
 		panic(errDirect.Error())
 	}
