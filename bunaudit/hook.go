@@ -32,8 +32,9 @@ type Hook struct {
 	listener       sink.CommitListener // the sink, or nil where it is none
 	player         *replay.Player      // of rows that are on record
 
-	mu  sync.Mutex
-	dbs []*bun.DB
+	mu     sync.Mutex
+	dbs    []*bun.DB
+	shares bool // one of the dbs, or a copy of it, has another audit hook as well
 }
 
 var _ bun.QueryHook = (*Hook)(nil)
@@ -73,10 +74,25 @@ func (h *Hook) Init(db *bun.DB) {
 		db.Table(typ)
 	}
 	h.registry(db)
+	for _, other := range bunconn.Hooks(db) {
+		if other, ok := other.(*Hook); ok && other != h {
+			other.share()
+			h.share()
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dbs = append(h.dbs, db)
 }
+
+// share notes that a database has another audit hook beside this one.
+func (h *Hook) share() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shares = true
+}
+
+const twoHooks = "the *bun.DB has two audit hooks: use one, with sink.Tee"
 
 func (h *Hook) registry(db *bun.DB) *registry {
 	tables := db.Dialect().Tables()
@@ -184,7 +200,7 @@ func (h *Hook) connOf(q bunconn.Query) (conn bun.IConn, reason string) {
 	}
 	if other, ok := conn.(*recorder); ok {
 		if other.hook != h {
-			return nil, "the *bun.DB has two audit hooks: use one, with sink.Tee"
+			return nil, twoHooks
 		}
 		conn = other.conn // the same hook was added twice
 	}
@@ -210,20 +226,23 @@ func disarm(q bunconn.Query) {
 }
 
 // Check reports what would keep the hook from recording: tags that can't be
-// read, a sink that isn't ready, an audited table that the database doesn't
-// have or that lacks a column of its model; and, where Config.Models lists
-// models, those on the list without a tag, and audited ones that Bun has met
-// since and that aren't on it. It asks every database that the hook was added
-// to, and changes nothing. Call it at start-up, and once more at the end of the
-// tests of your service.
+// read, a sink that isn't ready, an audited table that the database doesn't have
+// or that lacks a column of its model, a second audit hook on the same
+// [bun.DB]; and, where Config.Models lists models, those on the list without a
+// tag, and audited ones that Bun has met since and that aren't on it. It asks
+// every database that the hook was added to, and changes nothing. Call it at
+// start-up, and once more at the end of the tests of your service.
 func (h *Hook) Check(ctx context.Context) error {
 	h.mu.Lock()
-	dbs := slices.Clone(h.dbs)
+	dbs, shares := slices.Clone(h.dbs), h.shares
 	h.mu.Unlock()
 	if len(dbs) == 0 {
 		return errors.New("bunaudit: check: the hook was not added to a *bun.DB yet")
 	}
 	var errs []error
+	if shares {
+		errs = append(errs, errors.New("bunaudit: check: "+twoHooks))
+	}
 	for _, db := range dbs {
 		r := h.registry(db)
 		errs = append(errs, r.check(), r.checkListed(), r.checkTables(ctx))

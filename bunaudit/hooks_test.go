@@ -77,6 +77,53 @@ func TestTwoAuditHooksAreRefused(t *testing.T) {
 	})
 }
 
+// Whichever hook is asked, and whenever the other one came.
+func TestCheckFindsASecondAuditHook(t *testing.T) {
+	other := func() *bunaudit.Hook { return bunaudit.New(bunaudit.Config{Sink: new(sinktest.Recorder)}) }
+	const want = "the *bun.DB has two audit hooks: use one, with sink.Tee"
+	ways := map[string]func(db *bun.DB, h *bunaudit.Hook) *bun.DB{
+		"on the same handle": func(db *bun.DB, h *bunaudit.Hook) *bun.DB { db.AddQueryHook(h); return db },
+		"on a copy": func(db *bun.DB, h *bunaudit.Hook) *bun.DB {
+			db = db.WithNamedArg("a", 1)
+			db.AddQueryHook(h)
+			return db
+		},
+		"by WithQueryHook": func(db *bun.DB, h *bunaudit.Hook) *bun.DB {
+			if with, ok := any(db).(interface {
+				WithQueryHook(hook bun.QueryHook) *bun.DB
+			}); ok { // since Bun 1.2.16
+				return with.WithQueryHook(h)
+			}
+			db.AddQueryHook(h)
+			return db
+		},
+	}
+	for name, add := range ways {
+		t.Run(name, func(t *testing.T) {
+			everyWay(t, func(t *testing.T, db *testdb.DB) {
+				a := newAudited(t, db, bunaudit.Config{Sink: new(sinktest.Recorder)}, (*Customer)(nil))
+				a.AddQueryHook(a.hook) // which is no other
+				require.NoError(t, a.hook.Check(t.Context()))
+
+				second := other()
+				both := add(a.DB, second)
+				require.EqualError(t, a.hook.Check(t.Context()), "bunaudit: check: "+want)
+				require.EqualError(t, second.Check(t.Context()), "bunaudit: check: "+want)
+				var refused *bunaudit.UncapturableError
+				require.ErrorAs(t, both.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+					return writes["insert"](ctx, tx)
+				}), &refused)
+				require.Equal(t, want, refused.Reason)
+
+				// Two handles on one database, with a hook each.
+				alone := other()
+				add(db.Open(t), alone)
+				require.NoError(t, alone.Check(t.Context()))
+			})
+		})
+	}
+}
+
 func TestAQueryIsRecordedEachTimeItIsRun(t *testing.T) {
 	everyWay(t, func(t *testing.T, db *testdb.DB) {
 		ctx := deadline(t)

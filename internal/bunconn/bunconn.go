@@ -2,8 +2,8 @@
 //
 // Bun exports a setter for it (Conn) and no getter: whether a query runs on the
 // pool or in a transaction can only be read from the unexported field conn of
-// the builder. This package is the one place that does, by reflection, without
-// assuming anything about memory that the field's own type doesn't say. A test
+// the builder, and which hooks a database has from its field queryHooks. This
+// package is the one place that does, by reflection, without assuming anything about memory that the field's own type doesn't say. A test
 // pins it for every builder of every supported Bun;
 // docs/decisions/0001-reading-the-connection.md says why it is needed.
 package bunconn
@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/uptrace/bun"
 )
@@ -31,6 +32,7 @@ var (
 	connIndex = indexesOf("conn", bun.InsertQuery{}, bun.UpdateQuery{}, bun.DeleteQuery{}, bun.RawQuery{},
 		bun.SelectQuery{}, bun.MergeQuery{}, bun.TruncateTableQuery{})
 	resolverIndex = indexesOf("resolver", bun.DB{})
+	hooksIndex    = indexesOf("queryHooks", bun.DB{})
 )
 
 // indexesOf returns the index of the named field in each of the structs that
@@ -128,6 +130,20 @@ func WritesElsewhere(db *bun.DB) (resolver string, elsewhere bool) {
 	typ := field.Elem().Type()
 	const own = "*bunexp.ReadWriteConnResolver"
 	return typ.String(), typ.String() != own
+}
+
+// Hooks returns the query hooks of db, or nothing where this version of Bun keeps
+// them in another place.
+func Hooks(db *bun.DB) []bun.QueryHook {
+	index, ok := hooksIndex[reflect.TypeFor[bun.DB]()]
+	if !ok {
+		return nil
+	}
+	field := reflect.ValueOf(db).Elem().FieldByIndex(index)
+	if field.Type() != reflect.TypeFor[[]bun.QueryHook]() {
+		return nil
+	}
+	return slices.Clone(*reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Interface().(*[]bun.QueryHook))
 }
 
 // IsPool reports whether conn is db's own pool.

@@ -147,3 +147,14 @@ func TestAResolverOfTheUsersOwnIsSeen(t *testing.T) {
 	require.True(t, elsewhere)
 	require.Contains(t, name, "resolver")
 }
+
+func TestTheHooksOfADatabaseAreRead(t *testing.T) {
+	db := open(t)
+	require.Empty(t, bunconn.Hooks(db))
+	first, second := new(queries), new(queries)
+	db.AddQueryHook(first)
+	db.AddQueryHook(second)
+	hooks := bunconn.Hooks(db)
+	require.Equal(t, []bun.QueryHook{first, second}, hooks)
+	require.Same(t, second, hooks[1])
+}
