@@ -80,6 +80,12 @@ type RevertOptions struct {
 // deleted they get the database's defaults. [RevertOptions.DryRun] tells
 // beforehand.
 //
+// Where rows have exchanged their keys, one of them gets a temporary key first: a
+// negative number or 0, another UUID, another text of the same form, which no row
+// and no event has. So it has two events, and what refers to it by a foreign key
+// goes with it, as it does with any change of a key. Keys of other types can't be
+// exchanged back, which a dry run says too.
+//
 // Rows of tables other than the query's model's are written by models that Bun
 // knows, see [bun.DB.RegisterModel]. Truncations and opaque events can't be
 // undone, and limit, offset and cursor have no place here. The events are in
@@ -142,19 +148,21 @@ func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	leaving := map[string]*undo{} // the rows that go, or get another key, by the one that they have
-	for _, u := range undos {
-		if u.is && (!u.was || u.at != u.to) {
-			leaving[u.at] = u
-		}
+	leaving, err := leavingKeys(undos)
+	if err != nil {
+		return 0, err
 	}
 	for _, u := range undos {
 		if err := r.check(ctx, q.db, u, leaving); err != nil {
 			return 0, err
 		}
 	}
+	ordered, circular := inOrder(undos, leaving)
+	if err := r.makeWay(ctx, q.db, circular, undos); err != nil {
+		return 0, err
+	}
 	n := 0
-	for _, u := range inOrder(undos, leaving) {
+	for _, u := range ordered {
 		wrote, err := r.undo(ctx, q.db, u)
 		if err != nil {
 			return 0, err
@@ -233,36 +241,38 @@ func (r *reverter) rowLock() string {
 }
 
 // undo changes one row, and reports whether there was anything to do.
-func (r *reverter) undo(ctx context.Context, db bun.IDB, u *undo) (wrote bool, err error) {
-	m := r.tables[u.table].Model
-	q := query{db: db, events: r.events, table: u.table, model: m}
-	var before sql.NullInt64
-	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &before); err != nil {
-		return false, err
-	}
-	w := writer{db: db, model: m, undo: u, dry: r.DryRun}
-	wrote, recorded := true, u.target // under which key the event has to be
+func (r *reverter) undo(ctx context.Context, db bun.IDB, u *undo) (bool, error) {
+	w := writer{db: db, model: r.tables[u.table].Model, undo: u, dry: r.DryRun}
 	switch {
 	case u.is && !u.was:
-		recorded = u.key
-		err = w.remove(ctx, u.key)
+		return r.recorded(ctx, w, u.key, func() (bool, error) { return true, w.remove(ctx, u.key) })
 	case !u.is && u.was:
-		err = w.insert(ctx, u.target, u.then)
+		return r.recorded(ctx, w, u.target, func() (bool, error) { return true, w.insert(ctx, u.target, u.then) })
 	case u.is:
 		if u.mark != "" && !u.row.Deleted { // there is no mark to take away
 			delete(u.then, u.mark)
 		}
-		wrote, err = w.update(ctx, u)
-	default: // it was inserted and deleted
-		wrote = false
+		return r.recorded(ctx, w, u.target, func() (bool, error) { return w.update(ctx, u) })
 	}
+	return false, nil // it was inserted and deleted
+}
+
+// recorded changes a row, and reports whether there was anything to do. The key is
+// the one under which the event has to be.
+func (r *reverter) recorded(ctx context.Context, w writer, under sink.Values, change func() (bool, error)) (bool, error) {
+	q := query{db: w.db, events: r.events, table: w.undo.table, model: w.model}
+	var before sql.NullInt64
+	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &before); err != nil {
+		return false, err
+	}
+	wrote, err := change()
 	switch {
 	case err != nil || !wrote:
 		return false, err
 	case r.DryRun:
 		return true, w.probe(ctx)
 	}
-	key, err := canonicalKey(recorded)
+	key, err := canonicalKey(under)
 	if err != nil {
 		return false, err
 	}

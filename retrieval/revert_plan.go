@@ -25,9 +25,18 @@ type undo struct {
 	masked      []string
 	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
 	mark        string  // that column
+	moved       moment  // of the event that was undone last, where that has changed the key
 
 	row *live.Row // as it is, where it is there
 }
+
+// moment is when a statement was: its events share transaction and time.
+type moment struct {
+	tx   string
+	time int64
+}
+
+func momentOf(e *sink.Event) moment { return moment{e.Tx, e.Time.UnixMicro()} }
 
 // inTable is a key of a table, as a text.
 func inTable(table, key string) string { return table + "\x00" + key }
@@ -56,6 +65,11 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 		}
 		at := inTable(e.Table, key)
 		u := rows[at]
+		if u != nil && u.moved == momentOf(&e.Event) {
+			if failed = r.oneByOne(ctx, q.db, m, e.ID); failed != nil {
+				return false
+			}
+		}
 		if u == nil {
 			exists := e.Op != sink.Delete || e.Soft
 			u = &undo{table: e.Table, event: e.ID, key: current, target: current, at: at, is: exists, was: exists,
@@ -79,8 +93,9 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 
 // take undoes one more event.
 func (u *undo) take(e *sink.Event, m *model.Model) {
+	u.moved = moment{}
 	if e.OldKey != nil {
-		u.target = currentKey(m, e.OldKey)
+		u.target, u.moved = currentKey(m, e.OldKey), momentOf(e)
 	}
 	u.was = e.Op != sink.Insert
 	for name, c := range e.Changes {
@@ -133,26 +148,59 @@ func (r *reverter) modelOf(table string) (*model.Model, error) {
 	return m, err
 }
 
+// leavingKeys are the rows that go, or get another key, by the one that they have.
+// It refuses where two rows would have the same key.
+func leavingKeys(undos []*undo) (map[string]*undo, error) {
+	leaving, having, getting := map[string]*undo{}, map[string]*undo{}, map[string]*undo{}
+	for _, u := range undos {
+		var other *undo
+		if u.is {
+			other = having[u.at]
+		}
+		if u.was && other == nil {
+			other = getting[u.to]
+		}
+		if other != nil {
+			return nil, fmt.Errorf("history has two rows of %s with the same key (events %s and %s): the query leaves out what became of one of them, "+
+				"or something has changed the table behind the hook's back", u.table, other.event, u.event)
+		}
+		if u.is {
+			having[u.at] = u
+		}
+		if u.was {
+			getting[u.to] = u
+		}
+		if u.is && (!u.was || u.at != u.to) {
+			leaving[u.at] = u
+		}
+	}
+	return leaving, nil
+}
+
 // inOrder puts each row behind the one that has the key which it gets, and which
-// that leaves.
-func inOrder(undos []*undo, leaving map[string]*undo) []*undo {
-	ordered := make([]*undo, 0, len(undos))
-	seen := map[*undo]bool{}
+// that leaves. Where that goes round in a circle one of its rows has to make way
+// before: those it returns, too.
+func inOrder(undos []*undo, leaving map[string]*undo) (ordered, circular []*undo) {
+	seen, done := map[*undo]bool{}, map[*undo]bool{}
 	var add func(*undo)
 	add = func(u *undo) {
-		if seen[u] {
-			return
-		}
 		seen[u] = true
-		if first := leaving[u.to]; first != nil && u.was {
+		first := leaving[u.to]
+		switch {
+		case first == nil || !u.was || done[first]:
+		case seen[first]:
+			circular = append(circular, first)
+		default:
 			add(first)
 		}
-		ordered = append(ordered, u)
+		ordered, done[u] = append(ordered, u), true
 	}
 	for _, u := range undos {
-		add(u)
+		if !seen[u] {
+			add(u)
+		}
 	}
-	return ordered
+	return ordered, circular
 }
 
 // differs returns the columns that have other values than they should.

@@ -118,13 +118,18 @@ func (w writer) update(ctx context.Context, u *undo) (bool, error) {
 	if is, err := canonicalKey(u.key); err != nil || is == old {
 		return wrote, err
 	}
-	// Bun leaves the primary key out of an update by a model.
+	return true, w.move(ctx, u.key, u.target)
+}
+
+// move gives the row with the key another one. Bun leaves the primary key out of
+// an update by a model.
+func (w writer) move(ctx context.Context, from, to sink.Values) error {
 	up := w.db.NewUpdate().Model(reflect.New(w.model.Bun.Type).Interface())
-	err = w.eachKey(u.target, func(f *schema.Field, arg any) { up = up.Set("? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(to, func(f *schema.Field, arg any) { up = up.Set("? = ?", bun.Safe(f.SQLName), arg) })
 	if err != nil {
-		return false, err
+		return err
 	}
-	return true, w.execUpdate(ctx, up, u.key)
+	return w.execUpdate(ctx, up, from)
 }
 
 func (w writer) execUpdate(ctx context.Context, up *bun.UpdateQuery, key sink.Values) error {
