@@ -178,7 +178,7 @@ func (q *query) wholes(ctx context.Context) ([]found, error) {
 	var rows []eventrow.Row
 	err := q.from(&rows).Where("e.table_name = ?", q.table).Where("e.key IS NULL").OrderExpr("e.seq").Scan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("retrieval: read events: %w", err)
+		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	return toEvents(rows)
 }
@@ -194,7 +194,7 @@ func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, er
 	var seq sql.NullInt64
 	err = q.apply(q.from(nil), keys).ColumnExpr("max(e.seq)").Where("e.time <= ?", eventrow.NewTime(t)).Scan(ctx, &seq)
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read events: %w", err)
+		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	for _, w := range wholes {
 		if !w.Time.After(t) {

@@ -50,7 +50,8 @@
 // runs: it reads a page at a time. It may be left at any point.
 //
 // No query panics, whatever the table holds, and an error never shows the
-// values of a row.
+// values of a row. Where there is no table of events, or one that lacks a column,
+// the error is sqlsink.ErrNoTable, by [errors.Is], and says what to do.
 //
 // # Limits
 //

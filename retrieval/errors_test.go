@@ -2,14 +2,18 @@ package retrieval_test
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 
+	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/internal/testdb"
 	"github.com/sqlaudit/bun/retrieval"
+	"github.com/sqlaudit/bun/sink"
+	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
 // terminals runs a query in every way that there is; the error must be the
@@ -117,10 +121,77 @@ func TestOtherMistakes(t *testing.T) {
 		}
 		_, err := retrieval.For[Customer](db).Previous(t.Context(), retrieval.Event[Customer]{})
 		require.ErrorContains(t, err, "not returned by a query")
-		_, err = retrieval.For[Customer](db).Key(2).All(t.Context()) // there is no table
-		assert.ErrorContains(t, err, "audit_events")
 	})
 	assert.ErrorContains(t, terminals(t, retrieval.For[Customer](nil).Key(1).Meta("a", "b").Field("name")), "nil")
+}
+
+// everyEnd runs a query in each way that it can end.
+func everyEnd(ask func() *retrieval.Query[Thing]) map[string]func(context.Context) error {
+	errOf := func(_ any, err error) error { return err }
+	return map[string]func(context.Context) error{
+		"All":          func(ctx context.Context) error { return errOf(ask().All(ctx)) },
+		"All of a key": func(ctx context.Context) error { return errOf(ask().Key(1).All(ctx)) },
+		"Count":        func(ctx context.Context) error { return errOf(ask().Count(ctx)) },
+		"Page":         func(ctx context.Context) error { return errOf(ask().Page(ctx)) },
+		"Last":         func(ctx context.Context) error { return errOf(ask().Last(ctx)) },
+		"Changes":      func(ctx context.Context) error { return errOf(retrieval.Collect(ask().Changes(ctx))) },
+		"Transactions": func(ctx context.Context) error { return errOf(retrieval.Collect(ask().Transactions(ctx))) },
+		"AsOf":         func(ctx context.Context) error { return errOf(ask().Key(1).AsOf(ctx, start())) },
+		"RowsAsOf":     func(ctx context.Context) error { return errOf(retrieval.Collect(ask().RowsAsOf(ctx, start()))) },
+		"Versions":     func(ctx context.Context) error { return errOf(retrieval.Collect(ask().Key(1).Versions(ctx))) },
+		"Diff":         func(ctx context.Context) error { return errOf(ask().Key(1).Diff(ctx, start(), start())) },
+		"Verify": func(ctx context.Context) error {
+			return errOf(retrieval.Collect(ask().Verify(ctx, retrieval.VerifyOptions{})))
+		},
+		"Verify a key": func(ctx context.Context) error {
+			return errOf(retrieval.Collect(ask().Key(1).Verify(ctx, retrieval.VerifyOptions{})))
+		},
+		"Baseline": func(ctx context.Context) error { return errOf(ask().Baseline(ctx, retrieval.BaselineOptions{})) },
+		"Revert":   func(ctx context.Context) error { return errOf(ask().Revert(ctx, because)) },
+		"Erase": func(ctx context.Context) error {
+			return errOf(ask().Key(1).Erase(bunaudit.WithActor(ctx, sink.Actor{ID: "1"}), "a"))
+		},
+		"Prune": func(ctx context.Context) error {
+			return errOf(ask().Until(start()).Prune(ctx, retrieval.PruneOptions{}))
+		},
+		"Prune and keep": func(ctx context.Context) error { return errOf(ask().Prune(ctx, retrieval.PruneOptions{Keep: 1})) },
+		"WriteCSV":       func(ctx context.Context) error { return errOf(ask().WriteCSV(ctx, io.Discard)) },
+	}
+}
+
+// Where there is no table of events, or one that lacks a column, every end of a
+// query says so, and what to do; not where it is the audited table.
+func TestAMissingTableOfEvents(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		_, err := db.NewCreateTable().Model((*Thing)(nil)).Exec(t.Context())
+		require.NoError(t, err)
+		for where, ask := range map[string]func() *retrieval.Query[Thing]{
+			"audit_events": func() *retrieval.Query[Thing] { return retrieval.For[Thing](db) },
+			"no such one":  func() *retrieval.Query[Thing] { return retrieval.For[Thing](db).From("no such one") },
+			"nowhere":      func() *retrieval.Query[Thing] { return retrieval.For[Thing](db).InSchema("nowhere") },
+		} {
+			for name, end := range everyEnd(ask) {
+				err := end(t.Context())
+				require.ErrorIs(t, err, sqlsink.ErrNoTable, "%s %s", name, where)
+				assert.ErrorContains(t, err, "retrieval: ", name)
+				assert.ErrorContains(t, err, "create it with CreateTable or the migrations, or name the one that there is by From and InSchema: ", name)
+				assert.ErrorContains(t, err, where, name)
+			}
+		}
+
+		require.NoError(t, sqlsink.New().CreateTable(t.Context(), db))
+		exec(t, db.DB, "ALTER TABLE audit_events DROP COLUMN span_id")
+		_, err = retrieval.For[Thing](db).All(t.Context())
+		require.ErrorIs(t, err, sqlsink.ErrNoTable)
+		assert.ErrorContains(t, err, "it lacks a column")
+
+		exec(t, db.DB, "DROP TABLE things")
+		exec(t, db.DB, "DROP TABLE audit_events")
+		require.NoError(t, sqlsink.New().CreateTable(t.Context(), db))
+		for name, end := range everyEnd(func() *retrieval.Query[Thing] { return retrieval.For[Thing](db) }) {
+			assert.NotErrorIs(t, end(t.Context()), sqlsink.ErrNoTable, name)
+		}
+	})
 }
 
 func TestACancelledContextEndsTheStream(t *testing.T) {

@@ -79,7 +79,7 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 		Where("e.old_key IS NOT NULL").
 		OrderExpr("e.seq")
 	if err := q.whereSpans(sel, spans).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("retrieval: read changes of keys: %w", err)
+		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
 	moves := make([]move, len(rows))
 	for i, r := range rows {
@@ -160,7 +160,7 @@ func (q *query) edge(ctx context.Context, which, side, key string, seq int64) (i
 		Where("(e.key IN (?) AND e.op = ? AND NOT e.soft OR e.old_key IN (?))", q.stored(key), string(sink.Delete), q.stored(key)).
 		Scan(ctx, &n)
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
+		return 0, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
 	if n == nil {
 		return 0, nil

@@ -69,7 +69,7 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	}
 	if opts.DryRun {
 		n, err := q.apply(q.from(nil), keys).Where("e.seq <= ?", last).Count(ctx)
-		return int64(n), err
+		return int64(n), q.explain(err)
 	}
 	var done int64
 	for {
@@ -77,7 +77,7 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 		var times []eventrow.Time
 		sel := q.apply(q.from(nil), keys).ColumnExpr("e.seq, e.time").Where("e.seq <= ?", last).OrderExpr("e.seq")
 		if err := set(sel.Limit, opts.BatchSize).Scan(ctx, &seqs, &times); err != nil {
-			return done, err
+			return done, q.explain(err)
 		}
 		if len(seqs) == 0 {
 			return done, nil
@@ -108,7 +108,7 @@ func (q *query) lastToPrune(ctx context.Context, keys []span, keep int) (int64, 
 	var seqs []int64
 	sel := set(q.apply(q.from(nil), keys).ColumnExpr("e.seq").OrderExpr("e.seq DESC").Limit, 1)
 	if err := set(sel.Offset, keep).Scan(ctx, &seqs); err != nil || len(seqs) == 0 {
-		return 0, err
+		return 0, q.explain(err)
 	}
 	return seqs[0], nil
 }

@@ -118,6 +118,12 @@ func (q *query) fail(err error) {
 
 func (q *query) where(sql string, args ...any) { q.conds = append(q.conds, cond{sql, args}) }
 
+// explain adds to an error of a query for events what to do where there is no table
+// of them.
+func (q *query) explain(err error) error {
+	return q.events.Explain(err, ", or name the one that there is by From and InSchema")
+}
+
 // From sets the table of events, by default audit_events: the name that
 // sqlsink.Table was given.
 func (q *Query[M]) From(table string) *Query[M] {

@@ -108,7 +108,8 @@ func TestRevertOfExchangedKeysKeepsWhatRefersToThem(t *testing.T) {
 			pool.SetMaxOpenConns(1)
 			exec(t, pool, "PRAGMA foreign_keys = ON")
 		}
-		exec(t, db.DB, "CREATE TABLE parts (id int PRIMARY KEY, thing bigint NOT NULL, FOREIGN KEY (thing) REFERENCES things (id) ON DELETE CASCADE ON UPDATE CASCADE)")
+		exec(t, db.DB, "CREATE TABLE parts (id int PRIMARY KEY, thing bigint NOT NULL, "+
+			"FOREIGN KEY (thing) REFERENCES things (id) ON DELETE CASCADE ON UPDATE CASCADE)")
 		insert(t, pool, Thing{ID: 1, A: "a"}, Thing{ID: 2, A: "b"})
 		exec(t, db.DB, "INSERT INTO parts VALUES (10, 1), (11, 1), (20, 2)")
 		parts := func() (out string) {

@@ -32,7 +32,7 @@ type keyedRow struct {
 func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found) error) error {
 	var end sql.NullInt64
 	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &end); err != nil {
-		return fmt.Errorf("retrieval: read events: %w", err)
+		return fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	var last keyedRow
 	for {
@@ -45,7 +45,7 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 				q.scanBranch("key", last, end.Int64), q.scanBranch("old_key", last, end.Int64)).
 			OrderExpr("under_key, seq")
 		if err := set(sel.Limit, scanSize).Scan(ctx, &rows); err != nil {
-			return fmt.Errorf("retrieval: read events: %w", err)
+			return fmt.Errorf("retrieval: read events: %w", q.explain(err))
 		}
 		for i := range rows {
 			e, err := rows[i].ToEvent()
@@ -157,7 +157,7 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 			n, err := q.from(nil).Where("e.table_name = ?", q.table).
 				Where("(e.key IN (?) OR e.old_key IN (?))", bun.In(later), bun.In(later)).Count(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("retrieval: read events: %w", err)
+				return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 			}
 			if n > 0 {
 				return nil, nil

@@ -90,7 +90,7 @@ func (q *query) latest(ctx context.Context, column string, keys []string) (last,
 		Deleted int64         `bun:"deleted"`
 	}
 	if err := sel.Scan(ctx, &rows); err != nil {
-		return nil, nil, fmt.Errorf("read events: %w", err)
+		return nil, nil, fmt.Errorf("read events: %w", q.explain(err))
 	}
 	last, deleted = make(map[string]int64, len(rows)), map[string]int64{}
 	for _, r := range rows {

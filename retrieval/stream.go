@@ -72,7 +72,7 @@ func (q *Query[M]) Count(ctx context.Context) (int, error) {
 	}
 	n, err := q.apply(q.from(nil), keys).Count(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: count events: %w", err)
+		return 0, fmt.Errorf("retrieval: count events: %w", q.explain(err))
 	}
 	return int(n), nil
 }
@@ -139,7 +139,7 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 			sel = q.beyond(sel, last)
 		}
 		if err := q.order(sel).Scan(ctx); err != nil {
-			return fmt.Errorf("retrieval: read events: %w", err)
+			return fmt.Errorf("retrieval: read events: %w", q.explain(err))
 		}
 		page, err := toEvents(rows)
 		if err != nil {

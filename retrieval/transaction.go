@@ -108,7 +108,7 @@ func (q *query) whole(ctx context.Context, ids []string) (map[string]Transaction
 	var rows []eventrow.Row
 	err := q.from(&rows).Where("e.tx IN (?)", bun.In(ids)).OrderExpr("e.seq").Scan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("retrieval: read transactions: %w", err)
+		return nil, fmt.Errorf("retrieval: read transactions: %w", q.explain(err))
 	}
 	events, err := toEvents(rows)
 	if err != nil {

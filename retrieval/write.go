@@ -188,7 +188,7 @@ func (w writer) row(values sink.Values) (row any, columns []string, special map[
 // transaction that reads first can't write once another one has.
 func (q *query) claim(ctx context.Context, tx bun.Tx) error {
 	_, err := tx.NewRaw("DELETE FROM ? WHERE 1 = 0", q.events.Expr()).Exec(ctx)
-	return err
+	return q.explain(err)
 }
 
 // newEvents are n events of one transaction, with what the context says.
@@ -213,5 +213,5 @@ func (q *query) insert(ctx context.Context, tx bun.Tx, events []sink.Event) erro
 	if err != nil {
 		return err
 	}
-	return q.events.Insert(ctx, tx.NewSelect().DB(), tx, batches)
+	return q.explain(q.events.Insert(ctx, tx.NewSelect().DB(), tx, batches))
 }
