@@ -67,16 +67,11 @@ func (s *Sink) address(ctx context.Context, records *recorder, e *sink.Event) (p
 
 func (s *Sink) send(ctx context.Context, at place, records []record) error {
 	for len(records) > 0 {
-		n := 0
-		for size := 0; n < len(records); n++ {
-			if size += records[n].size(); n > 0 && size > s.cfg.MaxBatchBytes {
-				break
-			}
+		batch := fitting(records, s.cfg.MaxBatchBytes)
+		if err := s.client.produce(ctx, at, batch); err != nil {
+			return fmt.Errorf("%s: %w", at, s.client.explainHangUp(ctx, at, batch, err))
 		}
-		if err := s.client.produce(ctx, at, records[:n]); err != nil {
-			return fmt.Errorf("%s: %w", at, s.client.explainHangUp(ctx, at, records[:n], err))
-		}
-		records = records[n:]
+		records = records[len(batch):]
 	}
 	return nil
 }

@@ -72,10 +72,15 @@ func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool
 // batch, up to the first that fails. It returns the rows that are done with, and has
 // moved told of each batch.
 func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoing, moved chan<- struct{}) (done []int64) {
+	records := make([]record, len(events))
+	for i, e := range events {
+		records[i] = e.record
+	}
 	most := len(events) // in a batch
 	for len(events) > 0 && ctx.Err() == nil && r.lease.held() {
-		n := r.batch(events[:min(most, len(events))])
-		err := r.produce(ctx, at, events[:n])
+		batch := fitting(records[:min(most, len(records))], r.sink.cfg.MaxBatchBytes)
+		n := len(batch)
+		err := r.produce(ctx, at, batch)
 		switch {
 		case err == nil:
 			r.figures.published(ctx, events[:n])
@@ -97,28 +102,12 @@ func (r *Relay) publishPartition(ctx context.Context, at place, events []*outgoi
 		for _, e := range events[:n] {
 			done = append(done, e.seq)
 		}
-		events = events[n:]
+		events, records = events[n:], records[n:]
 	}
 	return done
 }
 
-// batch returns how many of the events fit into one.
-func (r *Relay) batch(events []*outgoing) int {
-	n, size := 0, 0
-	for _, e := range events {
-		if size += e.record.size(); n > 0 && size > r.sink.cfg.MaxBatchBytes {
-			break
-		}
-		n++
-	}
-	return n
-}
-
-func (r *Relay) produce(ctx context.Context, at place, events []*outgoing) error {
-	records := make([]record, len(events))
-	for i, e := range events {
-		records[i] = e.record
-	}
+func (r *Relay) produce(ctx context.Context, at place, records []record) error {
 	ctx, cancel := r.grace(ctx)
 	defer cancel()
 	err := r.sink.client.produce(ctx, at, records)

@@ -19,6 +19,18 @@ func (r record) size() int {
 	return start + len(r)
 }
 
+// fitting returns the first of the records that fit into a batch of so many bytes:
+// one at least.
+func fitting(records []record, bytes int) []record {
+	n := 0
+	for size := 0; n < len(records); n++ {
+		if size += records[n].size(); n > 0 && size > bytes {
+			break
+		}
+	}
+	return records[:n]
+}
+
 // key returns the key of the message.
 func (r record) key() []byte {
 	n, from := binary.Varint(r)
