@@ -8,6 +8,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -168,9 +170,9 @@ func (q *query) onlyKeys(one bool) error {
 	return nil
 }
 
-// bare is a query for the whole history of a key in the same table.
-func (q *query) bare(key string) *query {
-	return &query{db: q.db, events: q.events, name: q.name, table: q.table, model: q.model, keys: []string{key}, keyed: true}
+// bare is a query for the whole history of keys in the same table.
+func (q *query) bare(keys ...string) *query {
+	return &query{db: q.db, events: q.events, name: q.name, table: q.table, model: q.model, keys: keys, keyed: true}
 }
 
 // wholes reads the events about the whole table.
@@ -191,17 +193,18 @@ func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	var seq sql.NullInt64
-	err = q.apply(q.from(nil), keys).ColumnExpr("max(e.seq)").Where("e.time <= ?", eventrow.NewTime(t)).Scan(ctx, &seq)
+	last, err := seqOf(ctx, q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+		return sel.Where("e.time <= ?", eventrow.NewTime(t)).OrderExpr("e.seq DESC").Limit(1)
+	}))
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	for _, w := range wholes {
 		if !w.Time.After(t) {
-			seq.Int64 = max(seq.Int64, w.seq)
+			last = max(last, w.seq)
 		}
 	}
-	return seq.Int64, nil
+	return last, nil
 }
 
 // replay replays the history of a row up to the event that cut names. It also

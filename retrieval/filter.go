@@ -91,11 +91,11 @@ func (q *query) whereText(column string, values []string) {
 	hasEmpty := len(some) < len(values)
 	switch {
 	case hasEmpty && len(some) == 0:
-		q.where("e.? IS NULL", bun.Ident(column))
+		q.where("? IS NULL", indexed(column))
 	case hasEmpty:
-		q.where("(e.? IS NULL OR e.? IN (?))", bun.Ident(column), bun.Ident(column), bun.In(some))
+		q.where("(? IS NULL OR ? IN (?))", indexed(column), indexed(column), bun.In(some))
 	default:
-		q.where("e.? IN (?)", bun.Ident(column), bun.In(some))
+		q.where("? IN (?)", indexed(column), bun.In(some))
 	}
 }
 
@@ -150,16 +150,28 @@ func (q *query) columns() []string {
 	return names
 }
 
-// apply adds the conditions to a statement on the rows e.
+// apply adds all conditions to a statement on the rows e, those on keys by OR.
 func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
-	if q.table != "" {
-		sel = sel.Where("e.table_name = ?", q.table)
-	}
-	for _, c := range q.conds {
-		sel = sel.Where(c.sql, c.args...)
-	}
+	sel = q.conditions(sel)
 	if q.keyed {
 		sel = q.whereSpans(sel, keys)
+	}
+	return sel
+}
+
+// conditions adds those that aren't on keys.
+func (q *query) conditions(sel *bun.SelectQuery) *bun.SelectQuery {
+	if q.table != "" {
+		sel = sel.Where("? = ?", q.index(tableName), q.table)
+	}
+	for _, c := range q.conds {
+		args := slices.Clone(c.args)
+		for i, arg := range args {
+			if column, ok := arg.(indexed); ok {
+				args[i] = q.index(column)
+			}
+		}
+		sel = sel.Where(c.sql, args...)
 	}
 	if q.fields == nil {
 		return sel
@@ -172,6 +184,27 @@ func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
 	default:
 		return sel.Where("EXISTS (SELECT 1 FROM json_each(e.changes) AS f WHERE f.key IN (?))", bun.In(q.fields))
 	}
+}
+
+// indexed is a column of events with which an index may begin, as an argument of a
+// condition.
+type indexed string
+
+// tableName is the column with which the indexes of keys begin.
+const tableName indexed = "table_name"
+
+// index is the column in the statement. SQLite, which has no statistics unless
+// somebody makes them, takes every index for about as good as another, and for
+// better than the order in which the events are asked for: it would read and sort
+// for each page all that the table has ever had, or an actor. The plus keeps it from
+// the indexes that are of no use: those of a row's own events are, where it is
+// asked for, and otherwise all but those.
+func (q *query) index(column indexed) bun.Safe {
+	useful := q.keyed == (column == tableName)
+	if useful || q.counted && len(q.conds) == 0 || q.dialect() != dialect.SQLite {
+		return "e." + bun.Safe(column)
+	}
+	return "+e." + bun.Safe(column)
 }
 
 // whereMembers keeps the events with a change of one of the fields. MariaDB reads

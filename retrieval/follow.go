@@ -73,13 +73,16 @@ type move struct {
 // moves reads the changes to or from the keys.
 func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 	var rows []eventrow.Row
-	sel := q.db.NewSelect().Model(&rows).ModelTableExpr("? AS e", q.events.Expr()).
-		Column("seq", "key", "old_key").
-		Where("e.table_name = ?", q.table).
-		Where("e.old_key IS NOT NULL").
-		OrderExpr("e.seq")
-	if err := q.whereSpans(sel, spans).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
+	one := q.bare(q.keys...)
+	moved := func(sel *bun.SelectQuery) *bun.SelectQuery { return sel.Where("e.old_key IS NOT NULL").OrderExpr("e.seq") }
+	var sel *bun.SelectQuery
+	if q.onSQLite() {
+		sel = one.find(&rows, spans, moved)
+	} else { // there are few of them, with indexes of their own, and no order to keep
+		sel = moved(one.apply(one.from(&rows), spans))
+	}
+	if err := sel.Column("seq", "key", "old_key").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("retrieval: read changes of keys: %w", err)
 	}
 	moves := make([]move, len(rows))
 	for i, r := range rows {
@@ -113,7 +116,7 @@ func canonicalKey(key sink.Values) (string, error) {
 // on back.
 func (q *query) backwards(ctx context.Context, spans []span, m move) ([]span, error) {
 	for {
-		end, err := q.edge(ctx, "max", "<", m.oldKey, m.seq)
+		end, err := q.died(ctx, span{key: m.oldKey, to: m.seq - 1}, true)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +135,7 @@ func (q *query) backwards(ctx context.Context, spans []span, m move) ([]span, er
 // on.
 func (q *query) forwards(ctx context.Context, spans []span, m move) ([]span, error) {
 	for {
-		end, err := q.edge(ctx, "min", ">", m.newKey, m.seq)
+		end, err := q.died(ctx, span{key: m.newKey, from: m.seq + 1, to: math.MaxInt64}, false)
 		if err != nil {
 			return nil, err
 		}
@@ -149,23 +152,20 @@ func (q *query) forwards(ctx context.Context, spans []span, m move) ([]span, err
 	}
 }
 
-// edge finds the event nearest to seq that ended the life of a row under the
-// key, or 0: it was deleted, or got another key.
-func (q *query) edge(ctx context.Context, which, side, key string, seq int64) (int64, error) {
-	var n *int64
-	err := q.db.NewSelect().TableExpr("? AS e", q.events.Expr()).
-		ColumnExpr(which+"(e.seq)").
-		Where("e.table_name = ?", q.table).
-		Where("e.seq ? ?", bun.Safe(side), seq).
-		Where("(e.key IN (?) AND e.op = ? AND NOT e.soft OR e.old_key IN (?))", q.stored(key), string(sink.Delete), q.stored(key)).
-		Scan(ctx, &n)
+// died returns the number of the first event of a span, or the last, that ended the
+// life of a row under its key: the row was deleted, or got another key. 0: none did.
+func (q *query) died(ctx context.Context, s span, last bool) (int64, error) {
+	order := "e.seq"
+	if last {
+		order = "e.seq DESC"
+	}
+	seq, err := seqOf(ctx, q.bare(s.key).find(nil, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
+		return sel.Where("(e.op = ? AND NOT e.soft OR e.old_key IN (?))", string(sink.Delete), q.stored(s.key)).OrderExpr(order).Limit(1)
+	}))
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
-	if n == nil {
-		return 0, nil
-	}
-	return *n, nil
+	return seq, nil
 }
 
 // whereSpans keeps the events of the spans; without any, nothing.

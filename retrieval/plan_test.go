@@ -85,16 +85,24 @@ SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, timestamp
 // TestQueriesUseAnIndex asks the databases, which decide by the statistics of
 // 20,000 events, how they would run what the common questions come to.
 func TestQueriesUseAnIndex(t *testing.T) {
-	testdb.Run(t, func(t *testing.T, db *testdb.DB) { testPlans(t, db, false) })
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) { testPlans(t, db, false, true) })
+}
+
+// TestQueriesUseAnIndexWithoutStatistics does the same on SQLite, which has
+// statistics only where somebody has made them.
+func TestQueriesUseAnIndexWithoutStatistics(t *testing.T) {
+	testPlans(t, testdb.New(t, testdb.SQLite), false, false)
 }
 
 // TestQueriesUseTheIndexesOfPartitions does the same for a table with
 // partitions, and no partition may be read that can't have what is asked for.
 func TestQueriesUseTheIndexesOfPartitions(t *testing.T) {
-	testPlans(t, testdb.New(t, testdb.Postgres), true)
+	testPlans(t, testdb.New(t, testdb.Postgres), true, true)
 }
 
-func testPlans(t *testing.T, db *testdb.DB, monthly bool) {
+// fillPlans makes the events that the plans are for.
+func fillPlans(t *testing.T, db *testdb.DB, monthly, analyzed bool) plans {
+	t.Helper()
 	events := sqlsink.New()
 	if monthly {
 		events = sqlsink.New(sqlsink.Monthly())
@@ -103,8 +111,22 @@ func testPlans(t *testing.T, db *testdb.DB, monthly bool) {
 	p := plansOf(db, monthly)
 	_, err := db.NewRaw(p.fill, planned().Format(time.DateTime)).Exec(t.Context())
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), p.analyze)
+	// Row 7 was 90007 before, and some others had other keys, too.
+	moved := `replace(?, '"id":', '"id":9000')`
+	if db.Backend == testdb.Postgres {
+		moved = `replace(?::text, '"id": ', '"id": 9000')::jsonb`
+	}
+	_, err = db.NewRaw("UPDATE audit_events SET old_key = "+moved+" WHERE seq BETWEEN 10000 AND 10999 AND seq % 4 = 0", bun.Ident("key")).Exec(t.Context())
 	require.NoError(t, err)
+	if analyzed {
+		_, err = db.ExecContext(t.Context(), p.analyze)
+		require.NoError(t, err)
+	}
+	return p
+}
+
+func testPlans(t *testing.T, db *testdb.DB, monthly, analyzed bool) {
+	p := fillPlans(t, db, monthly, analyzed)
 
 	day := planned().AddDate(0, 1, 10)
 	watched := db.Open(t)
@@ -140,6 +162,7 @@ func testPlans(t *testing.T, db *testdb.DB, monthly bool) {
 		{"the next page of a day", since().After(ofDay.Next), 50, "time", true, 1},
 		{"the last page of a day", since().NewestFirst(), 50, "time", true, 1},
 		{"what a table has seen since a day", retrieval.ForTable(watched, "customers").Since(day).Limit(50), 50, "time", true, 0},
+		{"the first page of an actor in a table", retrieval.ForTable(watched, "customers").By("42").NewestFirst().Limit(50), 50, "actor", true, 0},
 		{"a transaction", retrieval.ForAll(watched).Tx(uuid(100)), 4, "tx", false, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

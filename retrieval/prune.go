@@ -67,17 +67,20 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	if err != nil || last == 0 {
 		return 0, err
 	}
+	old := func(sel *bun.SelectQuery) *bun.SelectQuery { return sel.Where("e.seq <= ?", last) }
 	if opts.DryRun {
-		n, err := q.apply(q.from(nil), keys).Where("e.seq <= ?", last).Count(ctx)
-		return int64(n), q.explain(err)
+		n, err := q.find(nil, keys, old).ColumnExpr("e.seq").Count(ctx)
+		return int64(n), err
 	}
 	var done int64
 	for {
 		var seqs []int64
 		var times []eventrow.Time
-		sel := q.apply(q.from(nil), keys).ColumnExpr("e.seq, e.time").Where("e.seq <= ?", last).OrderExpr("e.seq")
-		if err := set(sel.Limit, opts.BatchSize).Scan(ctx, &seqs, &times); err != nil {
-			return done, q.explain(err)
+		sel := q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+			return set(old(sel).OrderExpr("e.seq").Limit, opts.BatchSize)
+		})
+		if err := sel.ColumnExpr("e.seq, e.time").Scan(ctx, &seqs, &times); err != nil {
+			return done, err
 		}
 		if len(seqs) == 0 {
 			return done, nil
@@ -105,10 +108,8 @@ func extent(times []eventrow.Time) (from, to eventrow.Time) {
 
 // lastToPrune returns the number of the newest event that isn't to be kept, or 0.
 func (q *query) lastToPrune(ctx context.Context, keys []span, keep int) (int64, error) {
-	var seqs []int64
-	sel := set(q.apply(q.from(nil), keys).ColumnExpr("e.seq").OrderExpr("e.seq DESC").Limit, 1)
-	if err := set(sel.Offset, keep).Scan(ctx, &seqs); err != nil || len(seqs) == 0 {
-		return 0, q.explain(err)
-	}
-	return seqs[0], nil
+	sel := q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+		return set(sel.OrderExpr("e.seq DESC").Limit, keep+1)
+	})
+	return seqOf(ctx, set(sel.Limit(1).Offset, keep))
 }

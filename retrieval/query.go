@@ -41,6 +41,7 @@ type query struct {
 	// numbered orders the result by number whatever the conditions: for who
 	// goes through the changes of rows one by one.
 	numbered bool
+	counted  bool // nothing but the number of events is wanted
 	limit    int
 	offset   int
 	after    *place // where the page before ended

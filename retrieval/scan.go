@@ -154,13 +154,14 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 	if variants := q.variants(key); len(variants) > 1 {
 		k.disordered = true
 		if later := variants[:max(slices.Index(variants, text), 0)]; len(later) > 0 {
-			n, err := q.from(nil).Where("e.table_name = ?", q.table).
-				Where("(e.key IN (?) OR e.old_key IN (?))", bun.In(later), bun.In(later)).Count(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
-			}
-			if n > 0 {
-				return nil, nil
+			for _, column := range []string{"key", "old_key"} {
+				is, err := q.from(nil).Where("e.table_name = ?", q.table).Where("e.? IN (?)", bun.Ident(column), bun.In(later)).Exists(ctx)
+				if err != nil {
+					return nil, fmt.Errorf("retrieval: read events: %w", err)
+				}
+				if is {
+					return nil, nil
+				}
 			}
 		}
 	}

@@ -66,11 +66,14 @@ func (q *Query[M]) Count(ctx context.Context) (int, error) {
 	if q.err != nil {
 		return 0, q.err
 	}
-	keys, err := q.spans(ctx)
+	one := *q
+	one.counted = true
+	keys, err := one.spans(ctx)
 	if err != nil {
 		return 0, err
 	}
-	n, err := q.apply(q.from(nil), keys).Count(ctx)
+	all := func(sel *bun.SelectQuery) *bun.SelectQuery { return sel }
+	n, err := one.find(nil, keys, all).ColumnExpr("e.seq").Count(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: count events: %w", q.explain(err))
 	}
@@ -122,7 +125,7 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 	if err != nil {
 		return err
 	}
-	for first := true; ; first = false {
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -131,15 +134,18 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 			n = min(n, limit)
 		}
 		var rows []eventrow.Row
-		sel := set(q.apply(q.from(&rows), keys).Limit, n)
-		if first {
-			sel = set(sel.Offset, offset)
+		sel := q.find(&rows, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+			if last.seq != 0 {
+				sel = q.beyond(sel, last)
+			}
+			return set(q.order(sel).Limit, n+offset)
+		})
+		if offset > 0 {
+			sel = set(set(sel.Limit, n).Offset, offset)
+			offset = 0
 		}
-		if last.seq != 0 {
-			sel = q.beyond(sel, last)
-		}
-		if err := q.order(sel).Scan(ctx); err != nil {
-			return fmt.Errorf("retrieval: read events: %w", q.explain(err))
+		if err := sel.Scan(ctx); err != nil {
+			return fmt.Errorf("retrieval: read events: %w", err)
 		}
 		page, err := toEvents(rows)
 		if err != nil {
@@ -171,10 +177,16 @@ func toEvents(rows []eventrow.Row) ([]found, error) {
 // and an int64 in others.
 func set[N int | int64](method func(N) *bun.SelectQuery, n int) *bun.SelectQuery { return method(N(n)) }
 
-// from selects from the table of events. Without rows it is for counting.
+// from selects from the table of events, into rows. Without rows it selects no
+// column yet.
 func (q *query) from(rows *[]eventrow.Row) *bun.SelectQuery {
+	return q.selectFrom(rows, q.events.Expr())
+}
+
+// selectFrom is like from, with another table or a statement in parentheses.
+func (q *query) selectFrom(rows *[]eventrow.Row, source any) *bun.SelectQuery {
 	if rows == nil {
-		return q.db.NewSelect().TableExpr("? AS e", q.events.Expr())
+		return q.db.NewSelect().TableExpr("? AS e", source)
 	}
-	return q.db.NewSelect().Model(rows).ModelTableExpr("? AS e", q.events.Expr())
+	return q.db.NewSelect().Model(rows).ModelTableExpr("? AS e", source)
 }

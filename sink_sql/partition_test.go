@@ -272,7 +272,7 @@ func TestMigrationsConvertATableWithoutMovingAnEvent(t *testing.T) {
 				bun.SafeQuery("quote_ident(?) || '.' || quote_ident(?)", schema, table)).Scan(t.Context(), &rights))
 			assert.Equal(t, 2, rights)
 			require.NoError(t, db.NewRaw("SELECT count(*) FROM pg_indexes WHERE schemaname = ? AND tablename = ?", schema, table).Scan(t.Context(), &indexes))
-			assert.Equal(t, 6, indexes, "two unique ones, and those that were there")
+			assert.Equal(t, 7, indexes, "two unique ones, and those that were there")
 
 			migrateAll(t, db, s) // nothing is left to do
 			gone, err := s.DetachPartitions(t.Context(), db, thisMonth().AddDate(0, 2, 0), sqlsink.DetachOptions{Drop: true})

@@ -94,12 +94,14 @@ const (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=/*!80017 utf8mb4_0900_bin *//*M!100200 utf8mb4_nopad_bin */`
 )
 
-// indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL has
-// the same ones.
+// indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL,
+// which has no indexes of a part of the rows, has the same ones but for moved: the
+// few events of a key's row that changed its key.
 func indexes() []struct{ suffix, columns string } {
 	return []struct{ suffix, columns string }{
 		{"key", `("table_name", "key", "seq")`},
 		{"old_key", `("table_name", "old_key", "seq") WHERE "old_key" IS NOT NULL`},
+		{"moved", `("table_name", "key", "seq") WHERE "old_key" IS NOT NULL`},
 		{"actor", `("actor_id", "seq")`},
 		{"time", `("time")`},
 		{"tx", `("tx")`},

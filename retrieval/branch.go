@@ -1,0 +1,98 @@
+package retrieval
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"github.com/sqlaudit/bun/internal/eventrow"
+)
+
+// narrowing adds conditions to a statement on the rows e, and what comes first
+// and how much of it.
+type narrowing func(*bun.SelectQuery) *bun.SelectQuery
+
+// find selects from the events of the query, as the rows e, what narrow leaves of
+// them: into rows, or no column yet where there are none. Where the query names
+// keys, spans are those of their rows.
+//
+// An event belongs to a key by one of two columns, each of which has an index with
+// the key's events in their order. A condition with OR could use neither for the
+// order, so that each page would sort all that is left, and SQLite without
+// statistics uses neither at all. So what each span and column has is selected by
+// itself, narrowed as the whole will be.
+func (q *query) find(rows *[]eventrow.Row, spans []span, narrow narrowing) *bun.SelectQuery {
+	if !q.branches(spans) {
+		return narrow(q.apply(q.from(rows), spans))
+	}
+	var parts []string
+	var args []any
+	for _, s := range q.ranges(spans) {
+		for _, column := range []string{"key", "old_key"} {
+			branch := q.conditions(q.from(nil).ColumnExpr("e.*")).Where("e.? IN (?)", bun.Ident(column), bun.In(s.stored))
+			if !s.whole() {
+				branch.Where("e.seq BETWEEN ? AND ?", s.from, s.to)
+			}
+			parts = append(parts, "SELECT * FROM (?) AS b")
+			args = append(args, narrow(branch))
+		}
+	}
+	sel := narrow(q.selectFrom(rows, bun.SafeQuery("("+strings.Join(parts, " UNION ALL ")+")", args...)))
+	switch {
+	case len(spans) == 1: // an event that changed this key has it in one of the columns
+	case q.dialect() == dialect.PG:
+		sel.DistinctOn("e.seq")
+	default:
+		sel.GroupExpr("e.seq")
+	}
+	return sel
+}
+
+// branches reports whether each span is selected by itself. MariaDB can't index
+// whole keys, and so has no index with the events of one in their order; but it
+// merges the indexes of an OR.
+func (q *query) branches(spans []span) bool {
+	return q.keyed && len(spans) > 0 && q.dialect() != dialect.MySQL
+}
+
+// keyRange is a part of the table of events: those with certain keys, by the texts
+// under which these may be stored, and certain numbers.
+type keyRange struct {
+	stored   []string
+	from, to int64
+}
+
+func (r keyRange) whole() bool { return r.from == 0 && r.to == math.MaxInt64 }
+
+// ranges are the spans, all whole ones as one.
+func (q *query) ranges(spans []span) []keyRange {
+	whole := keyRange{to: math.MaxInt64}
+	var parts []keyRange
+	for _, s := range spans {
+		if s.whole() {
+			whole.stored = append(whole.stored, q.variants(s.key)...)
+			continue
+		}
+		parts = append(parts, keyRange{q.variants(s.key), s.from, s.to})
+	}
+	if whole.stored == nil {
+		return parts
+	}
+	return append([]keyRange{whole}, parts...)
+}
+
+// seqOf runs a statement that find has made, and returns the number of the event
+// that comes first, or 0.
+func seqOf(ctx context.Context, sel *bun.SelectQuery) (int64, error) {
+	var seq int64
+	err := sel.ColumnExpr("e.seq").Scan(ctx, &seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return seq, err
+}
