@@ -193,11 +193,11 @@ func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	last, err := seqOf(ctx, q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+	last, err := q.seqOf(ctx, q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
 		return sel.Where("e.time <= ?", eventrow.NewTime(t)).OrderExpr("e.seq DESC").Limit(1)
 	}))
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))
+		return 0, fmt.Errorf("retrieval: read events: %w", err)
 	}
 	for _, w := range wholes {
 		if !w.Time.After(t) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -16,6 +18,61 @@ import (
 // narrowing adds conditions to a statement on the rows e, and what comes first
 // and how much of it.
 type narrowing func(*bun.SelectQuery) *bun.SelectQuery
+
+// part is a part of the result: up to limit events after a place, but for the
+// first offset ones.
+type part struct {
+	after         place
+	limit, offset int
+}
+
+// read reads a part of the events, with the spans of the query's keys.
+func (q *query) read(ctx context.Context, spans []span, at part) ([]eventrow.Row, error) {
+	var rows []eventrow.Row
+	if err := at.cut(q.find(&rows, spans, q.narrowTo(at))).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
+	}
+	return rows, nil
+}
+
+// readFirst reads the first part, and the spans. Most rows have never had another
+// key, and are found by the one alone, at half the cost. Whether that was so has to
+// be asked afterwards: a change of the key that is committed in between is found
+// then, and not missed.
+func (q *query) readFirst(ctx context.Context, at part) ([]eventrow.Row, []span, error) {
+	if !q.keyed || len(q.keys) == 0 {
+		rows, err := q.read(ctx, nil, at)
+		return rows, nil, err
+	}
+	var rows []eventrow.Row
+	sel := q.narrowTo(at)(q.conditions(q.from(&rows)).Where("e.key IN (?)", bun.In(q.ranges(wholeSpans(q.keys))[0].stored)))
+	if err := at.cut(sel).Scan(ctx); err != nil {
+		return nil, nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
+	}
+	spans, err := q.spans(ctx)
+	if err != nil || !slices.ContainsFunc(spans, func(s span) bool { return !s.whole() }) {
+		return rows, spans, err
+	}
+	rows, err = q.read(ctx, spans, at)
+	return rows, spans, err
+}
+
+func (q *query) narrowTo(at part) narrowing {
+	return func(sel *bun.SelectQuery) *bun.SelectQuery {
+		if at.after.seq != 0 {
+			sel = q.beyond(sel, at.after)
+		}
+		return set(q.order(sel).Limit, at.limit+at.offset)
+	}
+}
+
+// cut leaves out the first events of what a statement selects.
+func (p part) cut(sel *bun.SelectQuery) *bun.SelectQuery {
+	if p.offset == 0 {
+		return sel
+	}
+	return set(set(sel.Limit, p.limit).Offset, p.offset)
+}
 
 // find selects from the events of the query, as the rows e, what narrow leaves of
 // them: into rows, or no column yet where there are none. Where the query names
@@ -88,11 +145,11 @@ func (q *query) ranges(spans []span) []keyRange {
 
 // seqOf runs a statement that find has made, and returns the number of the event
 // that comes first, or 0.
-func seqOf(ctx context.Context, sel *bun.SelectQuery) (int64, error) {
+func (q *query) seqOf(ctx context.Context, sel *bun.SelectQuery) (int64, error) {
 	var seq int64
 	err := sel.ColumnExpr("e.seq").Scan(ctx, &seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	return seq, err
+	return seq, q.explain(err)
 }

@@ -31,10 +31,7 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 	if !q.keyed || len(q.keys) == 0 {
 		return nil, nil
 	}
-	spans := make([]span, len(q.keys))
-	for i, key := range q.keys {
-		spans[i] = span{key: key, to: math.MaxInt64}
-	}
+	spans := wholeSpans(q.keys)
 	moves, err := q.moves(ctx, spans)
 	if err != nil {
 		return nil, err
@@ -64,6 +61,15 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 	}), nil
 }
 
+// wholeSpans are the whole histories of keys.
+func wholeSpans(keys []string) []span {
+	spans := make([]span, len(keys))
+	for i, key := range keys {
+		spans[i] = span{key: key, to: math.MaxInt64}
+	}
+	return spans
+}
+
 // move is an event that changed a key.
 type move struct {
 	seq            int64
@@ -74,7 +80,9 @@ type move struct {
 func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 	var rows []eventrow.Row
 	one := q.bare(q.keys...)
-	moved := func(sel *bun.SelectQuery) *bun.SelectQuery { return sel.Where("e.old_key IS NOT NULL").OrderExpr("e.seq") }
+	moved := func(sel *bun.SelectQuery) *bun.SelectQuery {
+		return sel.Where("e.old_key IS NOT NULL").OrderExpr("e.seq")
+	}
 	var sel *bun.SelectQuery
 	if q.onSQLite() {
 		sel = one.find(&rows, spans, moved)
@@ -82,7 +90,7 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 		sel = moved(one.apply(one.from(&rows), spans))
 	}
 	if err := sel.Column("seq", "key", "old_key").Scan(ctx); err != nil {
-		return nil, fmt.Errorf("retrieval: read changes of keys: %w", err)
+		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
 	moves := make([]move, len(rows))
 	for i, r := range rows {
@@ -159,11 +167,11 @@ func (q *query) died(ctx context.Context, s span, last bool) (int64, error) {
 	if last {
 		order = "e.seq DESC"
 	}
-	seq, err := seqOf(ctx, q.bare(s.key).find(nil, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
+	seq, err := q.seqOf(ctx, q.bare(s.key).find(nil, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
 		return sel.Where("(e.op = ? AND NOT e.soft OR e.old_key IN (?))", string(sink.Delete), q.stored(s.key)).OrderExpr(order).Limit(1)
 	}))
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
+		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
 	}
 	return seq, nil
 }

@@ -70,7 +70,7 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	old := func(sel *bun.SelectQuery) *bun.SelectQuery { return sel.Where("e.seq <= ?", last) }
 	if opts.DryRun {
 		n, err := q.find(nil, keys, old).ColumnExpr("e.seq").Count(ctx)
-		return int64(n), err
+		return int64(n), q.explain(err)
 	}
 	var done int64
 	for {
@@ -80,7 +80,7 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 			return set(old(sel).OrderExpr("e.seq").Limit, opts.BatchSize)
 		})
 		if err := sel.ColumnExpr("e.seq, e.time").Scan(ctx, &seqs, &times); err != nil {
-			return done, err
+			return done, q.explain(err)
 		}
 		if len(seqs) == 0 {
 			return done, nil
@@ -111,5 +111,5 @@ func (q *query) lastToPrune(ctx context.Context, keys []span, keep int) (int64, 
 	sel := q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
 		return set(sel.OrderExpr("e.seq DESC").Limit, keep+1)
 	})
-	return seqOf(ctx, set(sel.Limit(1).Offset, keep))
+	return q.seqOf(ctx, set(sel.Limit(1).Offset, keep))
 }

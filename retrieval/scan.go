@@ -157,7 +157,7 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 			for _, column := range []string{"key", "old_key"} {
 				is, err := q.from(nil).Where("e.table_name = ?", q.table).Where("e.? IN (?)", bun.Ident(column), bun.In(later)).Exists(ctx)
 				if err != nil {
-					return nil, fmt.Errorf("retrieval: read events: %w", err)
+					return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 				}
 				if is {
 					return nil, nil

@@ -117,35 +117,28 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 	if q.err != nil {
 		return q.err
 	}
-	last, err := q.start()
+	after, err := q.start()
 	if err != nil {
 		return err
 	}
-	keys, err := q.spans(ctx)
-	if err != nil {
-		return err
-	}
-	for {
+	at := part{after: after, offset: offset}
+	var spans []span
+	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := pageSize
+		at.limit = pageSize
 		if limit > 0 {
-			n = min(n, limit)
+			at.limit = min(at.limit, limit)
 		}
 		var rows []eventrow.Row
-		sel := q.find(&rows, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
-			if last.seq != 0 {
-				sel = q.beyond(sel, last)
-			}
-			return set(q.order(sel).Limit, n+offset)
-		})
-		if offset > 0 {
-			sel = set(set(sel.Limit, n).Offset, offset)
-			offset = 0
+		if first {
+			rows, spans, err = q.readFirst(ctx, at)
+		} else {
+			rows, err = q.read(ctx, spans, at)
 		}
-		if err := sel.Scan(ctx); err != nil {
-			return fmt.Errorf("retrieval: read events: %w", err)
+		if err != nil {
+			return err
 		}
 		page, err := toEvents(rows)
 		if err != nil {
@@ -154,10 +147,10 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 		if more, err := fn(page); err != nil || !more {
 			return err
 		}
-		if limit -= len(rows); len(rows) < n || limit == 0 {
+		if limit -= len(rows); len(rows) < at.limit || limit == 0 {
 			return nil
 		}
-		last = q.placeAfter(&page[len(page)-1])
+		at = part{after: q.placeAfter(&page[len(page)-1])}
 	}
 }
 
