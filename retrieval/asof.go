@@ -164,8 +164,10 @@ func (q *query) onlyKeys(one bool) error {
 		return errors.New("retrieval: a row is one of a table: ask for it by For or ForTable")
 	case len(q.conds) > 0 || q.fields != nil || q.limit != 0 || q.offset != 0 || q.after != nil || q.newest:
 		return errors.New("retrieval: rows are made of their whole history: ask for them by key alone")
-	case one && len(q.keys) != 1:
-		return fmt.Errorf("retrieval: the query has %d keys and not the one of a row", len(q.keys))
+	case one && len(q.keys) == 0:
+		return errors.New("retrieval: that is for one row: name it by its key")
+	case one && len(q.keys) > 1:
+		return fmt.Errorf("retrieval: that is for one row, and the query names %d: give one key", len(q.keys))
 	}
 	return nil
 }

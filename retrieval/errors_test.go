@@ -97,7 +97,7 @@ func TestKeysOfTheWrongShape(t *testing.T) {
 		}
 		var wrong *retrieval.KeyError
 		require.ErrorAs(t, terminals(t, retrieval.For[Seat](db).Key("a")), &wrong)
-		assert.ErrorContains(t, wrong, "it has 1 values, not 2")
+		assert.ErrorContains(t, wrong, "(tenant, no): give 2 values, one for each column in this order, not 1")
 		require.ErrorAs(t, terminals(t, retrieval.ForTable(db, "customers").Key(2)), &wrong)
 		assert.ErrorContains(t, wrong, "name the columns")
 		require.ErrorAs(t, terminals(t, retrieval.ForTable(db, "customers").Key(map[string]any{"id": func() {}})), &wrong)
@@ -119,7 +119,11 @@ func TestOtherMistakes(t *testing.T) {
 		for _, cursor := range []string{"4711", "AQ", "AQAAAAAAAA", "!"} {
 			require.ErrorIs(t, terminals(t, retrieval.For[Customer](db).After(cursor)), retrieval.ErrCursor)
 		}
-		_, err := retrieval.For[Customer](db).Previous(t.Context(), retrieval.Event[Customer]{})
+		_, err := retrieval.For[Customer](db).AsOf(t.Context(), start())
+		require.EqualError(t, err, "retrieval: that is for one row: name it by its key")
+		_, err = retrieval.For[Customer](db).Key(1).Key(2).Diff(t.Context(), start(), start())
+		require.EqualError(t, err, "retrieval: that is for one row, and the query names 2: give one key")
+		_, err = retrieval.For[Customer](db).Previous(t.Context(), retrieval.Event[Customer]{})
 		require.ErrorContains(t, err, "not returned by a query")
 	})
 	assert.ErrorContains(t, terminals(t, retrieval.For[Customer](nil).Key(1).Meta("a", "b").Field("name")), "nil")

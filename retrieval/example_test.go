@@ -137,7 +137,7 @@ func ExampleQuery_Key() {
 	// 2 <nil>
 	// 1 <nil>
 	// 0 <nil>
-	// true retrieval: key of Seat (tenant, no): it has 1 values, not 2
+	// true retrieval: key of Seat (tenant, no): give 2 values, one for each column in this order, not 1
 }
 
 func ExampleQuery_Keys() {

@@ -117,7 +117,11 @@ func (q *query) positionalKey(values []any) (sink.Values, error) {
 		}
 	}
 	if len(values) != len(q.model.Key) {
-		return nil, fmt.Errorf("it has %d values, not %d", len(values), len(q.model.Key))
+		want := "one value"
+		if n := len(q.model.Key); n > 1 {
+			want = fmt.Sprintf("%d values, one for each column in this order", n)
+		}
+		return nil, fmt.Errorf("give %s, not %d", want, len(values))
 	}
 	named := make(map[string]any, len(values))
 	for i, f := range q.model.Key {

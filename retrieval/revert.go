@@ -29,17 +29,30 @@ type ConflictError struct {
 	Table string
 	Key   sink.Values
 	// Columns are those that have other values than the last change has given
-	// them; nil where the row is not there, or is there again.
+	// them; nil where the row is not there, or another one has its key.
 	Columns []string
+	// Exists says whether there is a row with the key.
+	Exists bool
 }
 
 // Error names the table and the columns.
 func (e *ConflictError) Error() string {
-	what := "a row is there that should not be, or is not there"
-	if e.Columns != nil {
-		what = "columns " + strings.Join(e.Columns, ", ")
+	what := "it is no longer there"
+	switch {
+	case e.Columns != nil:
+		what = listed(e.Columns)
+	case e.Exists:
+		what = "a row is there that has its key"
 	}
 	return fmt.Sprintf("retrieval: revert %s: %v: %s", e.Table, ErrConflict, what)
+}
+
+// listed names some columns.
+func listed(columns []string) string {
+	if len(columns) == 1 {
+		return "column " + columns[0]
+	}
+	return "columns " + strings.Join(columns, ", ")
 }
 
 // Is makes the error an [ErrConflict].
@@ -179,7 +192,7 @@ func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[string]*undo) error {
 	if len(u.masked) > 0 && u.was && !r.SkipMasked {
 		slices.Sort(u.masked)
-		return fmt.Errorf("columns %s of %s: %w", strings.Join(u.masked, ", "), u.table, ErrMasked)
+		return fmt.Errorf("%s of %s: %w", listed(u.masked), u.table, ErrMasked)
 	}
 	table, err := r.liveTable(ctx, db, u.table)
 	if err != nil {
@@ -196,12 +209,12 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 		return err
 	}
 	if (len(rows) > 0) != u.is && (u.is || leaving[u.at] == nil) {
-		return &ConflictError{Table: u.table, Key: u.key}
+		return &ConflictError{Table: u.table, Key: u.key, Exists: len(rows) > 0}
 	}
 	if u.is {
 		u.row = &rows[0]
 		if columns := u.differs(); columns != nil && !r.Force {
-			return &ConflictError{Table: u.table, Key: u.key, Columns: columns}
+			return &ConflictError{Table: u.table, Key: u.key, Columns: columns, Exists: true}
 		}
 	}
 	if !u.was || u.at == u.to {
@@ -212,7 +225,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 	}
 	for i := range rows {
 		if leaving[inTable(u.table, rows[i].CanonicalKey())] == nil {
-			return &ConflictError{Table: u.table, Key: u.target}
+			return &ConflictError{Table: u.table, Key: u.target, Exists: true}
 		}
 	}
 	return nil

@@ -53,6 +53,11 @@ func trail(t *testing.T, db *testdb.DB) {
 			e.Table, e.Model = "customers", "Customer"
 		}
 	}
+	store(t, db, events)
+}
+
+func store(t *testing.T, db *testdb.DB, events []sink.Event) {
+	t.Helper()
 	s := sqlsink.New()
 	require.NoError(t, s.CreateTable(t.Context(), db.DB))
 	tx, err := db.BeginTx(t.Context(), nil)
@@ -97,7 +102,8 @@ func TestCommands(t *testing.T) {
 				assert.Equal(t, said+"\n", r.err, args)
 				assert.Zero(t, r.code, args)
 			}
-			assert.Empty(t, ask(t, db.DSN, "history", "customers", "--until", "2020-01-01").err)
+			assert.Equal(t, result{err: "bunaudit: there is no such event\n"}, ask(t, db.DSN, "history", "customers", "--until", "2020-01-01"))
+			assert.Equal(t, result{}, ask(t, db.DSN, "history", "customers", "--until", "2020-01-01", "--json"))
 			r := ask(t, db.DSN, "as-of", "custmers", "--at", "1d", "--key", "id=1")
 			assert.Equal(t, 1, r.code)
 			assert.Equal(t, said+"\nbunaudit: history knows of no such row at that time\n", r.err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -33,9 +34,9 @@ func (c *command) asOf() *cobra.Command {
 		Use:     "as-of table",
 		Short:   "Print a row, or a whole table, as it was at some time",
 		Example: c.example("as-of customers --key id=2 --at 7d", "as-of customers --at 2026-01-02 --json > customers.jsonl"),
-		Args:    wrongArgs(cobra.ExactArgs(1)),
+		Args:    oneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			build, err := c.parse(&filter{key: key}, args)
+			q, err := c.parse(&filter{key: key}, args)
 			if err != nil {
 				return err
 			}
@@ -46,15 +47,18 @@ func (c *command) asOf() *cobra.Command {
 			if t.IsZero() {
 				return Usage("when? say --at: %s", timeForms)
 			}
-			return c.with(cmd.Context(), func(db *bun.DB) error {
-				rows := build(db).RowsAsOf(cmd.Context(), t)
+			none := fmt.Sprintf("history knows of no row of %s at that time", printable(q.table))
+			if key != nil {
+				none = "" // which is an error
+			}
+			return c.answer(cmd.Context(), q, none, func(db *bun.DB) (int, error) {
+				rows := q.query(db).RowsAsOf(cmd.Context(), t)
 				if key != nil {
-					rows = one(cmd.Context(), build(db), t)
+					rows = one(cmd.Context(), q.query(db), t)
 				}
 				out, done := c.output()
-				n, err := c.printRows(out, rows)
-				done()
-				return c.hinted(cmd.Context(), db, args, n, err)
+				defer done()
+				return c.printRows(out, rows)
 			})
 		},
 	}
@@ -99,7 +103,7 @@ func (c *command) printRows(out io.Writer, rows iter.Seq2[retrieval.Row[sink.Val
 	if c.json {
 		return n, first
 	}
-	return n, errors.Join(first, g.end())
+	return n, errors.Join(first, g.flush())
 }
 
 func rowJSON(r retrieval.Row[sink.Values], incomplete error) row {

@@ -45,7 +45,7 @@ func (c *command) baseline() *cobra.Command {
 		Long: `Record each row that history doesn't know as a whole, of one table or those of all models, in batches that wait for nobody.
 Interrupted, it can be run again.`,
 		Example: c.example(`baseline customers --actor ops --reason "go live" --yes`),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.knowsModels(); err != nil {
 				return err
@@ -87,7 +87,7 @@ func (c *command) record(ctx context.Context, db *bun.DB, t table, opts retrieva
 	}
 	bar := c.bar(total, "rows of "+t.name, "rows")
 	opts.HashKey, opts.Progress = c.cfg.HashKey, bar.set
-	n, err := t.query(db, c.scope(nil)).Baseline(ctx, opts)
+	n, err := t.query(db, c.scope(key{})).Baseline(ctx, opts)
 	bar.clear()
 	return c.outcome(n, err, recorded{t.name, n}, printable(t.name)+": "+many(n, "row")+" recorded")
 }

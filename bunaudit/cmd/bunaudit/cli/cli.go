@@ -88,7 +88,7 @@ func Run(ctx context.Context, cfg Config, args []string, db string, stdout, stde
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitFine
 	}
@@ -101,7 +101,7 @@ func Run(ctx context.Context, cfg Config, args []string, db string, stdout, stde
 	var key *retrieval.KeyError
 	var field *retrieval.UnknownFieldError
 	if errors.As(err, &wrong) || errors.As(err, &key) || errors.As(err, &field) {
-		_, _ = fmt.Fprintf(stderr, "See %s --help.\n", cfg.Name)
+		_, _ = fmt.Fprintf(stderr, "See %s --help.\n", cmd.CommandPath())
 		return exitUsage
 	}
 	return exitFailed
@@ -124,11 +124,13 @@ func (c *command) root() *cobra.Command {
 		Long: `Ask an audit trail: what was changed, when and by whom.
 
 Exit codes: 0 fine; 1 failed, no such row, incomplete history, or verify found something; 2 not understood.`,
-		Args:              wrongArgs(cobra.NoArgs),
+		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	given := c.db
@@ -155,15 +157,6 @@ Exit codes: 0 fine; 1 failed, no such row, incomplete history, or verify found s
 	return root
 }
 
-func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
-}
-
 // example makes examples of command lines.
 func (c *command) example(lines ...string) string {
 	return "  " + c.cfg.Name + " " + strings.Join(lines, "\n  "+c.cfg.Name+" ")
@@ -188,7 +181,7 @@ func (c *command) with(ctx context.Context, do func(db *bun.DB) error) (err erro
 	}
 	// Without a table of events everything fails, by the words of each database.
 	if missing := c.sink().Check(ctx, db); errors.Is(missing, sqlsink.ErrNoTable) {
-		return fmt.Errorf("%w: or is it another one, to be named by --events and --schema?", missing)
+		return fmt.Errorf("%w; if it is another table, name it by --events and --schema", missing)
 	}
 	return err
 }
@@ -203,7 +196,7 @@ func (c *command) check() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Tell whether the table of events is there, and of this version",
-		Args:  wrongArgs(cobra.NoArgs),
+		Args:  noTable,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(db *bun.DB) error {
 				if err := c.sink().Check(cmd.Context(), db); err != nil {

@@ -52,7 +52,7 @@ func TestTheDatabaseIsOpenedByTheProgram(t *testing.T) {
 	cfg.Open = func(context.Context, string) (*bun.DB, error) { return nil, errors.New("no secret store") }
 	assert.Equal(t, result{exitFailed, "", "shop-audit: no secret store\n"}, run(t.Context(), cfg, "history"))
 	cfg.Open = func(context.Context, string) (*bun.DB, error) { return nil, Usage("which shop?") }
-	assert.Equal(t, result{exitUsage, "", "shop-audit: which shop?\nSee shop-audit --help.\n"}, run(t.Context(), cfg, "history"))
+	assert.Equal(t, result{exitUsage, "", "shop-audit: which shop?\nSee shop-audit history --help.\n"}, run(t.Context(), cfg, "history"))
 	cfg.Open = nil
 	assert.Equal(t, exitFailed, run(t.Context(), cfg, "history").code)
 }

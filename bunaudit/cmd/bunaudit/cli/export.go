@@ -14,9 +14,9 @@ func (c *command) export() *cobra.Command {
 		Long: `Write history to the standard output, the oldest first: as JSON Lines, an event a line, or as CSV, a changed field a line.
 In CSV an event without changes of fields, such as a truncation, is no line.`,
 		Example: c.example("export --since 2026-01-01 --until 2026-02-01 > january.jsonl", "export customers --key id=2 --format csv"),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			build, err := c.parse(&f, args)
+			q, err := c.parse(&f, args)
 			if err != nil {
 				return err
 			}
@@ -29,11 +29,10 @@ In CSV an event without changes of fields, such as a truncation, is no line.`,
 			case format != "jsonl":
 				return Usage("--format: it is jsonl or csv")
 			}
-			return c.with(cmd.Context(), func(db *bun.DB) error {
+			return c.answer(cmd.Context(), q, noEvent, func(db *bun.DB) (int, error) {
 				out, done := c.output()
-				n, err := write(build(db), cmd.Context(), out)
-				done()
-				return c.hinted(cmd.Context(), db, args, n, err)
+				defer done()
+				return write(q.query(db), cmd.Context(), out)
 			})
 		},
 	}

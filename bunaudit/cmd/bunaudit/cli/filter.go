@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,21 +35,27 @@ func (f *filter) add(cmd *cobra.Command) {
 	flags.StringVar(&f.until, "until", "", "before then: "+timeForms)
 }
 
-// parse returns what makes the query, once there is a database: so that mistakes
-// are found before it is opened. Without args it is about all tables.
-func (c *command) parse(f *filter, args []string) (func(*bun.DB) *query, error) {
-	key, err := parseKey(f.key)
+// question is about events: what flags and arguments have asked.
+type question struct {
+	table string // empty: all tables
+	key   key
+	build func(*bun.DB, sink.Values) *query
+}
+
+// query is the question as a query.
+func (q *question) query(db *bun.DB) *query { return q.build(db, q.key.values) }
+
+// parse reads the flags before there is a database: so that mistakes are found
+// before it is opened. Without args it is about all tables.
+func (c *command) parse(f *filter, args []string) (*question, error) {
+	of, err := parseKey(f.key)
 	if err != nil {
 		return nil, err
 	}
-	if key != nil && len(args) == 0 {
+	if of.values != nil && len(args) == 0 {
 		return nil, Usage("--key needs the name of a table")
 	}
-	since, err := c.parseTime("--since", f.since)
-	if err != nil {
-		return nil, err
-	}
-	until, err := c.parseTime("--until", f.until)
+	since, until, err := c.parseTimes(f)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +63,7 @@ func (c *command) parse(f *filter, args []string) (func(*bun.DB) *query, error) 
 	for i, op := range f.ops {
 		ops[i] = sink.Op(op)
 		if !slices.Contains(operations(), ops[i]) {
-			return nil, Usage("--op: there is no operation of that name")
+			return nil, Usage("--op: there is no operation %s: write one of %s", op, strings.Trim(fmt.Sprint(operations()), "[]"))
 		}
 	}
 	for _, tx := range f.txs {
@@ -65,59 +71,51 @@ func (c *command) parse(f *filter, args []string) (func(*bun.DB) *query, error) 
 			return nil, Usage("--tx: the ID of a transaction is a UUID, as history --json prints it")
 		}
 	}
-	return func(db *bun.DB) *query {
-		q := retrieval.ForAll(db)
-		if len(args) > 0 {
-			q = retrieval.ForTable(db, args[0])
+	q := &question{key: of}
+	if len(args) > 0 {
+		q.table = args[0]
+	}
+	q.build = func(db *bun.DB, key sink.Values) *query {
+		events := retrieval.ForAll(db)
+		if q.table != "" {
+			events = retrieval.ForTable(db, q.table)
 		}
-		q.From(c.events).InSchema(c.schema).Between(since, until)
+		events.From(c.events).InSchema(c.schema).Between(since, until)
 		if key != nil {
-			q.Key(key)
+			events.Key(key)
 		}
 		if f.fields != nil {
-			q.Field(f.fields...)
+			events.Field(f.fields...)
 		}
 		if f.actors != nil {
-			q.By(f.actors...)
+			events.By(f.actors...)
 		}
 		if f.ops != nil {
-			q.Op(ops...)
+			events.Op(ops...)
 		}
 		if f.txs != nil {
-			q.Tx(f.txs...)
+			events.Tx(f.txs...)
 		}
-		return q
-	}, nil
+		return events
+	}
+	return q, nil
 }
 
-func operations() []sink.Op {
-	return []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore, sink.Truncate, sink.Opaque, sink.Snapshot, sink.Erase}
+func (c *command) parseTimes(f *filter) (since, until time.Time, err error) {
+	if since, err = c.parseTime("--since", f.since); err != nil {
+		return since, until, err
+	}
+	if until, err = c.parseTime("--until", f.until); err == nil && !until.IsZero() && !since.Before(until) {
+		err = Usage("--since is not before --until: nothing was in between")
+	}
+	return since, until, err
 }
 
-// parseKey reads the flags --key. No flags are no key.
-func parseKey(flags []string) (sink.Values, error) {
-	if len(flags) == 0 {
-		return nil, nil
-	}
-	key := make(sink.Values)
-	if len(flags) == 1 && strings.HasPrefix(flags[0], "{") {
-		if err := json.Unmarshal([]byte(flags[0]), &key); err != nil || len(key) == 0 {
-			return nil, Usage(`--key: not an object of JSON such as {"id": 2}`)
-		}
-		return key, nil
-	}
-	for _, flag := range flags {
-		column, v, ok := strings.Cut(flag, "=")
-		if _, again := key[column]; !ok || column == "" || again {
-			return nil, Usage(`--key: each one has the form column=value, for another column`)
-		}
-		raw := json.RawMessage(v)
-		if !json.Valid(raw) {
-			raw, _ = json.Marshal(v) // a string always is JSON
-		}
-		key[column] = raw
-	}
-	return key, nil
+func operations() []sink.Op { return append(changes(), sink.Snapshot, sink.Erase) }
+
+// changes are the operations that change rows.
+func changes() []sink.Op {
+	return []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore, sink.Truncate, sink.Opaque}
 }
 
 const timeForms = "2026-01-02, 2026-01-02T03:04:05Z, or an age such as 90m or 30d"

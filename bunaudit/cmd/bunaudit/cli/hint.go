@@ -2,33 +2,50 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/sink"
 )
 
 // hintTables is how many tables a hint names.
 const hintTables = 20
 
-// hinted passes err on. Where nothing was found, it tells people if no event at all
-// is of the table that args name. That is no error: a table may have no history
-// yet, or no longer.
-func (c *command) hinted(ctx context.Context, db *bun.DB, args []string, found int, err error) error {
-	if found > 0 || len(args) == 0 || err != nil && !errors.Is(err, errNoRow) {
-		return err
+// hint tells people why nothing was found, as far as that can be told: no event at
+// all is of the table, say. That is no error: a table may have no history yet, or
+// no longer.
+func (c *command) hint(ctx context.Context, db *bun.DB, q *question, like sink.Values, none string) error {
+	what := ""
+	if q.table != "" {
+		var err error
+		if what, err = c.hintTable(ctx, db, q.table); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, c.hint(ctx, db, args[0]))
+	switch {
+	case what != "":
+	case like != nil && !slices.Equal(slices.Sorted(maps.Keys(like)), slices.Sorted(maps.Keys(q.key.values))):
+		what = fmt.Sprintf("a key of %s has other columns: it looks like %s", printable(q.table), printable(text(like)))
+	case none == "" || c.json:
+		return nil
+	default:
+		what = none
+	}
+	_, err := fmt.Fprintf(c.err, "%s: %s\n", c.cfg.Name, what)
+	return err
 }
 
-func (c *command) hint(ctx context.Context, db *bun.DB, table string) error {
+// hintTable says that no event is of the table, where that is so.
+func (c *command) hintTable(ctx context.Context, db *bun.DB, table string) (string, error) {
 	found, err := c.eventTables(ctx, db, "=", table)
 	if err != nil || len(found) > 0 {
-		return err
+		return "", err
 	}
 	what := fmt.Sprintf("no event is of a table %s", printable(table))
 	// One by one: an index has the next name, where DISTINCT would read everything.
@@ -37,7 +54,7 @@ func (c *command) hint(ctx context.Context, db *bun.DB, table string) error {
 	for name := ""; db.Dialect().Name() != dialect.MySQL; {
 		next, err := c.eventTables(ctx, db, ">", name)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if len(next) == 0 {
 			break
@@ -52,8 +69,7 @@ func (c *command) hint(ctx context.Context, db *bun.DB, table string) error {
 	if tables != nil {
 		what += ", but of " + strings.Join(tables, ", ")
 	}
-	_, err = fmt.Fprintf(c.err, "%s: %s\n", c.cfg.Name, what)
-	return err
+	return what, nil
 }
 
 // eventTables returns the first table that there are events of, of those whose name

@@ -21,26 +21,24 @@ func (c *command) history() *cobra.Command {
 		Use:     "history [table]",
 		Short:   "Print what was changed, when and by whom, the newest first",
 		Example: c.example("history customers --key id=2 --since 30d", "history --by 42 --json"),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			build, err := c.parse(&f, args)
+			q, err := c.parse(&f, args)
 			if err != nil {
 				return err
 			}
 			if limit < 0 {
 				return Usage("--limit: it is negative")
 			}
-			return c.with(cmd.Context(), func(db *bun.DB) error {
-				q := build(db).Limit(limit)
+			return c.answer(cmd.Context(), q, noEvent, func(db *bun.DB) (int, error) {
+				events := q.query(db).Limit(limit)
 				if !oldest {
-					q.NewestFirst()
+					events.NewestFirst()
 				}
 				if c.json {
-					n, err := q.WriteJSONLines(cmd.Context(), c.out)
-					return c.hinted(cmd.Context(), db, args, n, err)
+					return events.WriteJSONLines(cmd.Context(), c.out)
 				}
-				n, err := c.printHistory(cmd.Context(), q, f.fields)
-				return c.hinted(cmd.Context(), db, args, n, err)
+				return c.printHistory(cmd.Context(), events, f.fields)
 			})
 		},
 	}
@@ -49,6 +47,8 @@ func (c *command) history() *cobra.Command {
 	cmd.Flags().BoolVar(&oldest, "oldest-first", false, "begin with the oldest event")
 	return cmd
 }
+
+const noEvent = "there is no such event"
 
 // printHistory prints a line for each changed field, and returns how many. An event
 // that has none, such as a truncation, is a line too.
@@ -79,7 +79,7 @@ func (c *command) printHistory(ctx context.Context, q *query, fields []string) (
 			}
 		}
 	}
-	return g.rows, g.end()
+	return g.rows, g.flush()
 }
 
 // masked returns a value, or why it isn't there.

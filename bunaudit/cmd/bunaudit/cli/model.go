@@ -28,6 +28,9 @@ func For[M any]() Model {
 		if s.key != nil {
 			q.Key(s.key)
 		}
+		if s.op != "" {
+			q.Op(s.op)
+		}
 		return q
 	}}
 }
@@ -37,6 +40,7 @@ type scope struct {
 	events, schema string
 	key            sink.Values // nil: every row
 	since, until   time.Time
+	op             sink.Op // empty: every operation
 }
 
 // audited is what a query can do for a command, whatever its model.
@@ -51,6 +55,7 @@ type audited interface {
 type table struct {
 	Model
 	name string
+	read *model.Model
 }
 
 // knowsModels reports an error where there are none.
@@ -58,8 +63,8 @@ func (c *command) knowsModels() error {
 	if len(c.cfg.Models) > 0 {
 		return nil
 	}
-	return Usage("%s knows no models, without which the audited tables can't be read or written: build a command that does, "+
-		"see https://pkg.go.dev/github.com/sqlaudit/bun/bunaudit/cmd/bunaudit/cli", c.cfg.Name)
+	return Usage("this program knows no models, without which the audited tables can't be read or written: build one that does, " +
+		"see https://pkg.go.dev/github.com/sqlaudit/bun/bunaudit/cmd/bunaudit/cli")
 }
 
 // tables returns the models with the table of that name, or all.
@@ -76,15 +81,15 @@ func (c *command) tables(db *bun.DB, names []string) ([]table, error) {
 		}
 		known = append(known, read.Table)
 		if len(names) == 0 || names[0] == read.Table || names[0] == read.Label {
-			found = append(found, table{m, read.Table})
+			found = append(found, table{m, read.Table, read})
 		}
 	}
 	if found == nil {
-		return nil, Usage("no model has the table %s: they have %s", names[0], strings.Join(known, ", "))
+		return nil, Usage("no model has the table %s: the models have %s", names[0], strings.Join(known, ", "))
 	}
 	return found, nil
 }
 
-func (c *command) scope(key sink.Values) scope {
-	return scope{events: c.events, schema: c.schema, key: key}
+func (c *command) scope(of key) scope {
+	return scope{events: c.events, schema: c.schema, key: of.values}
 }

@@ -89,7 +89,7 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		require.NoError(t, err)
 		undo := []string{"revert", "customers", "--key", "id=1", "--since", "2020-01-01", "--reason", "typo"}
 		r = ask(undo...)
-		assert.Equal(t, result{out: "2 changes would be undone, of 1 row: say --yes to do so\n"}, r)
+		assert.Equal(t, result{out: "1 change would be undone, of 1 row (1 update): say --yes to do so\n"}, r)
 
 		var last struct{ Tx string }
 		require.NoError(t, json.Unmarshal([]byte(ask("history", "customers", "--json", "--limit", "1").out), &last))
@@ -101,21 +101,21 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 		assert.Contains(t, ask("history", "customers", "--limit", "1").out, "typo")
 		again := []string{"revert", "--tx", last.Tx, "--reason", "typo"} // it is undone already, which a dry run says too
 		r = ask(again...)
-		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert customers: the row has changed since: columns name ({\"id\":1}): --force would overwrite that\n"}, r)
+		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert customers: the row has changed since: column name ({\"id\":1}): --force would overwrite that\n"}, r)
 		assert.Equal(t, r, ask(append(again, "--yes")...))
 		mistake.Email = "c@d"
 		_, err = audited.NewUpdate().Model(&mistake).Column("email").WherePK().Exec(t.Context())
 		require.NoError(t, err)
 		hidden := []string{"revert", "customers", "--key", "id=1", "--since", "2020-01-01", "--reason", "typo"}
 		r = ask(hidden...)
-		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert: columns email of customers: the values are not on record: " +
+		assert.Equal(t, result{exitFailed, "", "shop-audit: retrieval: revert: column email of customers: the values are not on record: " +
 			"--skip-masked would leave them as they are\n"}, r)
 		assert.Equal(t, r, ask(append(hidden, "--yes")...))
 		_, err = db.NewDelete().Model((*Customer)(nil)).Where("id = 1").Exec(t.Context())
 		require.NoError(t, err)
 		r = ask(append(again, "--force")...)
 		assert.Equal(t, exitFailed, r.code)
-		assert.Contains(t, r.err, "is not there ({\"id\":1})")
+		assert.Contains(t, r.err, "it is no longer there ({\"id\":1})")
 		assert.Equal(t, r, ask(append(again, "--force", "--yes")...))
 		assert.Equal(t, exitFailed, ask("revert", "--tx", "00000000-0000-7000-8000-000000000001", "--reason", "r", "--yes").code, "there is none")
 
@@ -124,6 +124,6 @@ func TestCommandsOfAProgramThatKnowsTheModels(t *testing.T) {
 			assert.Equal(t, exitUsage, r.code, args)
 			assert.Contains(t, r.err, "shop-audit: ", args)
 		}
-		assert.Contains(t, ask("verify", "orders").err, "they have customers, seats")
+		assert.Contains(t, ask("verify", "orders").err, "the models have customers, seats")
 	})
 }

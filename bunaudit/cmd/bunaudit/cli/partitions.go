@@ -31,7 +31,7 @@ func (c *command) partitions() *cobra.Command {
 		Long: `List the partitions of the table of events. --add makes those of the coming months, --detach-before shows which months are over
 by then, and with --yes takes them away: each stays as a table of its own, unless --drop drops it with its events.`,
 		Example: c.example("partitions", "partitions --add 3 --detach-before 540d --drop --yes   # each night"),
-		Args:    wrongArgs(cobra.NoArgs),
+		Args:    noTable,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cut, err := c.parseTime("--detach-before", before)
 			switch {

@@ -23,9 +23,9 @@ func (c *command) prune() *cobra.Command {
 		Long: `Count the events that are too old or too many, and with --yes delete them, for good and in batches.
 Interrupted, it can be run again. Rows whose first events are gone have an incomplete history.`,
 		Example: c.example("prune sessions --until 180d", "prune sessions --keep 1000000 --yes"),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			build, err := c.parse(&f, args)
+			q, err := c.parse(&f, args)
 			switch {
 			case err != nil:
 				return err
@@ -34,23 +34,21 @@ Interrupted, it can be run again. Rows whose first events are gone have an incom
 			case opts.Keep == 0 && f.empty():
 				return Usage("that would be the whole history: say --until, --keep or another condition")
 			}
-			return c.with(cmd.Context(), func(db *bun.DB) error {
+			return c.answer(cmd.Context(), q, "", func(db *bun.DB) (int, error) {
 				total := int64(unknown)
 				if !yes || c.watched() {
 					count := opts
 					count.DryRun = true
-					total, err = build(db).Prune(cmd.Context(), count)
+					total, err = q.query(db).Prune(cmd.Context(), count)
 				}
 				if err != nil || !yes {
-					err = c.printPruned(pruned{total, true}, err)
-					return c.hinted(cmd.Context(), db, args, int(total), err)
+					return int(total), c.printPruned(pruned{total, true}, err)
 				}
 				bar := c.bar(total, "events deleted", "events")
 				opts.Progress = bar.set
-				n, err := build(db).Prune(cmd.Context(), opts)
+				n, err := q.query(db).Prune(cmd.Context(), opts)
 				bar.clear()
-				err = c.printPruned(pruned{n, false}, err)
-				return c.hinted(cmd.Context(), db, args, int(n), err)
+				return int(n), c.printPruned(pruned{n, false}, err)
 			})
 		},
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/retrieval"
+	"github.com/sqlaudit/bun/sink"
 )
 
 // reverted is the result as --json prints it.
@@ -31,7 +33,7 @@ func (c *command) revert() *cobra.Command {
 Without --yes it is a dry run: it says how many changes that would be, or why it would be refused, with the same exit code. It is refused
 where a row has changed since, unless told otherwise by --force.`,
 		Example: c.example("revert customers --key id=2 --since 1h --reason typo --yes", `revert --tx 0195e4a0-… --reason "wrong import" --yes`),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.knowsModels(); err != nil {
 				return err
@@ -45,11 +47,14 @@ where a row has changed since, unless told otherwise by --force.`,
 				return Usage("why? say --reason, which is recorded")
 			}
 			return c.with(cmd.Context(), func(db *bun.DB) error {
-				q, err := build(db)
+				tables, err := c.tables(db, args)
 				if err != nil {
 					return err
 				}
-				return c.undo(by.context(cmd.Context()), q, opts, yes)
+				for _, t := range tables { // the tables of a transaction are found by them
+					db.RegisterModel(reflect.New(t.typ).Interface())
+				}
+				return c.undo(by.context(cmd.Context()), func(op sink.Op) audited { return build(db, tables[0], op) }, opts, yes)
 			})
 		},
 	}
@@ -64,8 +69,9 @@ where a row has changed since, unless told otherwise by --force.`,
 	return cmd
 }
 
-// undoing returns what makes the query of the changes that are meant.
-func (c *command) undoing(f *filter, args []string) (func(*bun.DB) (audited, error), error) {
+// undoing returns what makes the query for the events that are meant, or for those of
+// an operation. The table is that of the row, where it is one.
+func (c *command) undoing(f *filter, args []string) (func(*bun.DB, table, sink.Op) audited, error) {
 	events, err := c.parse(f, args)
 	if err != nil {
 		return nil, err
@@ -79,40 +85,48 @@ func (c *command) undoing(f *filter, args []string) (func(*bun.DB) (audited, err
 	if !ofRow && !ofTx {
 		return nil, Usage("which changes? Those of a row, by a table, --key and --since, or those of a transaction, by --tx alone")
 	}
-	return func(db *bun.DB) (audited, error) {
-		tables, err := c.tables(db, args)
-		if err != nil {
-			return nil, err
+	return func(db *bun.DB, t table, op sink.Op) audited {
+		if ofRow {
+			s := c.scope(events.key.of(t.read))
+			s.since, s.op = since, op
+			return t.query(db, s)
 		}
-		if ofTx {
-			for _, t := range tables { // the tables of the transaction are found by them
-				db.RegisterModel(reflect.New(t.typ).Interface())
-			}
-			return events(db), nil
+		q := events.query(db)
+		if op != "" {
+			q.Op(op)
 		}
-		key, err := parseKey(f.key)
-		s := c.scope(key)
-		s.since = since
-		return tables[0].query(db, s), err
+		return q
 	}, nil
 }
 
-func (c *command) undo(ctx context.Context, q audited, opts retrieval.RevertOptions, yes bool) error {
-	n, err := q.Count(ctx)
-	switch {
-	case err != nil:
-		return err
-	case n == 0:
+func (c *command) undo(ctx context.Context, build func(sink.Op) audited, opts retrieval.RevertOptions, yes bool) error {
+	out := reverted{DryRun: !yes}
+	var kinds []string
+	for _, op := range changes() { // to undo an insert is to delete the row: that is to be seen
+		n, err := build(op).Count(ctx)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			out.Events += n
+			kinds = append(kinds, many(n, string(op)))
+		}
+	}
+	if out.Events == 0 {
 		return errors.New("there is no such change")
 	}
-	out := reverted{Events: n, DryRun: !yes}
+	var err error
 	opts.DryRun = !yes
-	if out.Rows, err = q.Revert(ctx, opts); err != nil {
+	if out.Rows, err = build("").Revert(ctx, opts); err != nil {
 		return refused(err)
 	}
-	done := many(n, "change") + " undone, of " + many(out.Rows, "row")
-	if !yes {
-		done = many(n, "change") + " would be undone, of " + many(out.Rows, "row") + ": say --yes to do so"
+	what, of := many(out.Events, "change"), many(out.Rows, "row")+" ("+strings.Join(kinds, ", ")+")"
+	done := what + " undone, of " + of
+	switch {
+	case out.Rows == 0:
+		done = "nothing to do: of " + what + " nothing is left to undo"
+	case !yes:
+		done = what + " would be undone, of " + of + ": say --yes to do so"
 	}
 	return c.outcome(int64(out.Rows), nil, out, done)
 }

@@ -36,7 +36,7 @@ func (c *command) verify() *cobra.Command {
 		Long: `Replay history and compare it with the table: one, or those of all models. It prints each row that differs, that history doesn't
 know, or that the table no longer has, and exits with 1 where there are some.`,
 		Example: c.example("verify", "verify customers --key id=2 --json"),
-		Args:    wrongArgs(cobra.MaximumNArgs(1)),
+		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.knowsModels(); err != nil {
 				return err
@@ -45,7 +45,7 @@ know, or that the table no longer has, and exits with 1 where there are some.`,
 			switch {
 			case err != nil:
 				return err
-			case of != nil && len(args) == 0:
+			case of.values != nil && len(args) == 0:
 				return Usage("--key needs the name of a table")
 			}
 			return c.with(cmd.Context(), func(db *bun.DB) error {
@@ -61,13 +61,14 @@ know, or that the table no longer has, and exits with 1 where there are some.`,
 	return cmd
 }
 
-func (c *command) printFindings(cmd *cobra.Command, db *bun.DB, tables []table, key sink.Values) error {
+func (c *command) printFindings(cmd *cobra.Command, db *bun.DB, tables []table, of key) error {
 	g := newGrid(c.out, "TABLE", "KEY", "FINDING", "FIELD", "HISTORY", "TABLE HAS")
-	n := 0
+	n, heard := 0, 0
 	for _, t := range tables {
+		of := c.scope(of.of(t.read))
 		bar := c.bar(unknown, "rows of "+t.name, "rows")
 		g.before = bar.clear
-		for f, err := range t.query(db, c.scope(key)).Verify(cmd.Context(), retrieval.VerifyOptions{HashKey: c.cfg.HashKey, Progress: bar.set}) {
+		for f, err := range t.query(db, of).Verify(cmd.Context(), retrieval.VerifyOptions{HashKey: c.cfg.HashKey, Progress: bar.set}) {
 			if err == nil {
 				n++
 				err = c.printFinding(g, t.name, f)
@@ -77,12 +78,22 @@ func (c *command) printFindings(cmd *cobra.Command, db *bun.DB, tables []table, 
 			}
 		}
 		bar.clear()
+		if of.key != nil && n == 0 { // a slip of the finger is not fine
+			events, err := t.query(db, of).Count(cmd.Context())
+			if err != nil {
+				return err
+			}
+			heard += events
+		}
 	}
 	if err := g.flush(); err != nil {
 		return err
 	}
-	if n > 0 {
+	switch {
+	case n > 0:
 		return fmt.Errorf("rows that differ from their history: %d", n)
+	case of.values != nil && heard == 0:
+		return errors.New("there is no such row, nor has there been one, as far as history goes back")
 	}
 	if c.json {
 		return nil
