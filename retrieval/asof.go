@@ -229,15 +229,12 @@ func (q *query) replay(ctx context.Context, key string, wholes []found, cut func
 				}
 				continue
 			}
-			was, is, err := f.keys(e)
-			if err != nil {
-				return false, err
-			}
-			if was == key && e.Op != sink.Insert && e.Op != sink.Erase {
+			about, was, err := f.tells(e, key)
+			if was {
 				next = e
 			}
-			if was == key || is == key {
-				return false, nil
+			if err != nil || about {
+				return false, err
 			}
 		}
 		return true, nil
@@ -247,6 +244,13 @@ func (q *query) replay(ctx context.Context, key string, wholes []found, cut func
 	}
 	f.end()
 	return f, next, nil
+}
+
+// tells reports whether an event is about the row with a key, and whether it says
+// that the row was there before.
+func (f *fold) tells(e *found, key string) (about, wasThere bool, err error) {
+	was, is, err := f.keys(e)
+	return was == key || is == key, was == key && e.Op != sink.Insert && e.Op != sink.Erase, err
 }
 
 // upTo is the part of the events that come no later than the one with the

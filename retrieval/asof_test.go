@@ -339,6 +339,16 @@ func TestDiff(t *testing.T) {
 		nick := "JJ"
 		assert.Equal(t, &nick, d.Fields[3].New)
 		assert.Equal(t, sink.Redacted, d.Fields[1].Mask)
+
+		// A row that was there before its history begins was there at both times.
+		older := renamed(8, "a", "b")
+		older.ID, older.Tx, older.Time = uuid(80), uuid(81), at(20)
+		record(t, db, sqlsink.New(), older)
+		for _, to := range []int{11, 21} {
+			d, err = retrieval.For[Customer](db).Key(8).Diff(t.Context(), at(10), at(to))
+			require.ErrorIs(t, err, retrieval.ErrIncomplete, to)
+			assert.True(t, d.Was && d.Is, to)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package retrieval
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -101,6 +102,7 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 	f.rows[q.keys[0]] = here
 	older := map[*state]state{} // at the first time
 	next := map[*state]*found{} // the first event after that
+	var later *found            // the first event after the second time, if it says that the row was there
 	taken := false
 	take := func() {
 		f.advance(first + 1)
@@ -116,7 +118,14 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 				take()
 			}
 			if e.seq > last {
-				return false, nil
+				about, was, err := f.tells(e, q.keys[0])
+				if was {
+					later = e
+				}
+				if err != nil || about {
+					return false, err
+				}
+				continue
 			}
 			s, err := f.apply(e)
 			if err != nil {
@@ -136,11 +145,14 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 	}
 	f.end()
 	is = f.rows[q.keys[0]]
+	if is.presence == unsure && is.gap == nil {
+		is.gap = later
+	}
 	if is.presence != there && older[here].presence == there {
 		is = here // it has another key, or is no more
 	}
 	at := older[is]
-	if e := next[is]; at.presence == unsure && at.gap == nil && e != nil && e.Op != sink.Insert {
+	if e := cmp.Or(next[is], later); at.presence == unsure && at.gap == nil && e != nil && e.Op != sink.Insert {
 		at.gap = e // it was there
 	}
 	return &at, is, nil
