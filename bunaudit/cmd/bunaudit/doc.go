@@ -4,6 +4,7 @@
 //	export BUNAUDIT_DB=postgres://…
 //	bunaudit history customers --key id=2 --since 30d
 //	bunaudit as-of customers --key id=2 --at 2026-01-02
+//	bunaudit diff customers --key id=2 --since 2026-01-02
 //	bunaudit prune sessions --until 180d
 //	bunaudit partitions --add 3 --detach-before 540d --drop --yes
 //	bunaudit export --by 42 --format csv

@@ -143,6 +143,23 @@ func TestCommands(t *testing.T) {
 			assert.Equal(t, 1, r.code, "what is known is printed, and that it isn't all")
 			assert.Contains(t, r.out, `{"key":{"id":3},"values":{"name":"D"},"incomplete":`)
 		})
+		t.Run("what is different about a row", func(t *testing.T) {
+			diff := func(since string, args ...string) result {
+				return ask(t, db.DSN, append([]string{"diff", "customers", "--until", "2026-01-02T03:02:30Z", "--since", since}, args...)...)
+			}
+			before, then, after := "2026-01-01", "2026-01-02T03:01:30Z", "2026-01-02T03:02:10Z"
+			assert.Equal(t, result{out: "FIELD  OLD    NEW\nname   \"Ann\"  \"Anna\"\n"}, diff(then, "--key", "id=2"))
+			assert.Equal(t, result{out: `{"was":true,"is":true,"fields":[{"field":"name","old":"Ann","new":"Anna"}]}` + "\n"}, diff(then, "--key", "id=2", "--json"))
+			assert.Equal(t, result{err: "bunaudit: nothing is different\n"}, diff(after, "--key", "id=2"))
+			assert.Equal(t, result{out: `{"was":true,"is":true,"fields":[]}` + "\n"}, diff(after, "--key", "id=2", "--json"))
+			assert.Equal(t, result{out: "FIELD  OLD  NEW\nemail       [redact]\nid          1\nname        \"Bob\"\n",
+				err: "bunaudit: the row was not there at the first time\n"}, diff(before, "--key", "id=1"))
+			assert.Equal(t, result{1, "", "bunaudit: history knows of no such row at either time\n"}, diff(before, "--key", "id=9"))
+			r := diff(before, "--key", "id=3", "--json")
+			assert.Equal(t, 1, r.code, "nobody knows how it was")
+			assert.Contains(t, r.out, `"incomplete":"`)
+			assert.Contains(t, r.err, "is incomplete")
+		})
 		t.Run("exports", func(t *testing.T) {
 			assert.Equal(t, []string{"1", "2"}, ids(t, ask(t, db.DSN, "export", "customers", "--key", "id=2").out))
 			csv := ask(t, db.DSN, "export", "--by", "42", "--op", "update", "--format", "csv")
@@ -179,7 +196,8 @@ func TestMistakesAreFoundBeforeAnythingIsDone(t *testing.T) {
 	for _, args := range []string{
 		"no-such-command", "history --no-such-flag", "history a b", "history --key id=1", "history c --key id", "history c --key {}",
 		"history c --key id=1 --key id=2", "history --since yesterday", "history --until -3h", "history --op upsert", "history --limit -1",
-		"as-of", "as-of c", "as-of c --at x", "prune c", "prune c --keep -1", "prune --yes", "export --format xml", "export --json --format csv",
+		"as-of", "as-of c", "as-of c --at x", "diff", "diff c --since 1h", "diff c --key id=1", "diff c --key id=1 --since x", "diff c --key id=1 --since 2999-01-01",
+		"diff c --key id=1 --since 1h --until 2h", "prune c", "prune c --keep -1", "prune --yes", "export --format xml", "export --json --format csv",
 		"check --db", "check --db /no/such/file", "history --tx 17", "history --events=", "check --schema " + strings.Repeat("x", 64),
 		"verify", "verify --key id=1", "baseline c", "baseline c --yes", "baseline c --yes --batch -1", "revert c", "revert c --reason r",
 		"revert c --key id=1 --reason r", "revert c --tx " + eventID(1) + " --reason r", "revert --tx " + eventID(1), "partitions c", "partitions --add -1",

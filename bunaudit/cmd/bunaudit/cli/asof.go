@@ -73,7 +73,7 @@ func one(ctx context.Context, q *query, t time.Time) iter.Seq2[retrieval.Row[sin
 }
 
 // errNoRow means that history has no row of that key.
-var errNoRow = errors.New("history knows of no such row at that time")
+var errNoRow = errors.New("history knows of no such row")
 
 // printRows prints the rows, also the incomplete ones, which make it fail in the
 // end, and returns how many.
@@ -84,7 +84,7 @@ func (c *command) printRows(out io.Writer, rows iter.Seq2[retrieval.Row[sink.Val
 	for r, err := range rows {
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return n, errNoRow
+			return n, fmt.Errorf("%w at that time", errNoRow)
 		case err != nil && !errors.Is(err, retrieval.ErrIncomplete):
 			return n, errors.Join(err, g.flush())
 		case err != nil && first == nil:

@@ -153,7 +153,7 @@ Exit codes: 0 fine; 1 failed, no such row, incomplete history, or verify found s
 		}
 		return nil
 	}
-	root.AddCommand(c.history(), c.asOf(), c.verify(), c.baseline(), c.revert(), c.prune(), c.partitions(), c.export(), c.check())
+	root.AddCommand(c.history(), c.asOf(), c.diff(), c.verify(), c.baseline(), c.revert(), c.prune(), c.partitions(), c.export(), c.check())
 	return root
 }
 

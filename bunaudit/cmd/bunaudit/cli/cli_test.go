@@ -73,7 +73,7 @@ func TestAnInterruptEndsIt(t *testing.T) {
 
 func TestHelpIsOfTheProgram(t *testing.T) {
 	cfg := Config{Name: "shop-audit", Databases: "the shop's name"}
-	for _, name := range []string{"history", "as-of", "verify", "baseline", "revert", "prune", "partitions", "export"} {
+	for _, name := range []string{"history", "as-of", "diff", "verify", "baseline", "revert", "prune", "partitions", "export"} {
 		r := run(t.Context(), cfg, name, "--help")
 		assert.Zero(t, r.code)
 		assert.Contains(t, r.out, "  shop-audit "+name, "an example")

@@ -1,7 +1,7 @@
 // Package cli is the command bunaudit, for programs that know the audited models.
 //
-// The command itself needs no model, and has history, as-of, prune, partitions,
-// export and check. A program of yours adds verify, baseline and revert: these
+// The command itself needs no model, and has history, as-of, diff, prune,
+// partitions, export and check. A program of yours adds verify, baseline and revert: these
 // read and write the audited tables, and only the models say which columns are
 // tracked, masked, hashed or soft-deleted, and what the values of SQLite's and
 // MariaDB's types mean. A guess would report differences that there are not.
