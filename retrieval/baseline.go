@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
@@ -120,30 +119,6 @@ func (b *baseline) run(ctx context.Context) error {
 	return nil
 }
 
-// canSkipLocked refuses a MariaDB on which a batch would wait for whoever holds a
-// row.
-func (b *baseline) canSkipLocked(ctx context.Context) error {
-	if b.dialect() != dialect.MySQL {
-		return nil
-	}
-	var version string
-	if err := b.db.NewRaw("SELECT VERSION()").Scan(ctx, &version); err != nil {
-		return err
-	}
-	return skipsLocked(version)
-}
-
-// skipsLocked reads what a server of MariaDB or MySQL says of itself, such as
-// 10.11.14-MariaDB-0+deb12u2.
-func skipsLocked(version string) error {
-	var major, minor int
-	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
-	if err == nil && strings.Contains(version, "MariaDB") && (major < 10 || major == 10 && minor < 6) {
-		return fmt.Errorf("MariaDB %d.%d can't pass over rows that others hold (SKIP LOCKED): it needs 10.6 or later", major, minor)
-	}
-	return nil
-}
-
 // pages goes through the table by next, which records the rows after one and
 // returns how many those are and the last of them.
 func (b *baseline) pages(ctx context.Context, next func(context.Context, *live.Row) (int, *live.Row, error)) error {
@@ -185,14 +160,28 @@ func (b *baseline) next(ctx context.Context, after *live.Row) (int, *live.Row, e
 	if err != nil {
 		return 0, nil, err
 	}
+	last := &rows[len(rows)-1]
 	if b.fresh = len(incomplete) > 0; b.fresh {
 		keys := make([]sink.Values, len(incomplete))
 		for i := range incomplete {
 			keys[i] = incomplete[i].KeyValues()
 		}
-		err = b.record(ctx, keys, false)
+		read := b.byKeys(keys)
+		if b.dialect() == dialect.PG && len(incomplete) == len(rows) {
+			read = b.again(rows, after)
+		}
+		err = b.record(ctx, keys, read, false)
 	}
-	return len(rows), &rows[len(rows)-1], err
+	return len(rows), last, err
+}
+
+// reader reads rows in a transaction, and locks them.
+type reader func(ctx context.Context, tx bun.Tx, lock string) ([]live.Row, error)
+
+func (b *baseline) byKeys(keys []sink.Values) reader {
+	return func(ctx context.Context, tx bun.Tx, lock string) ([]live.Row, error) {
+		return b.table.ByKeys(ctx, tx, keys, lock)
+	}
 }
 
 // nextAtOnce is next for SQLite, where one lock is for all rows: they are read as
@@ -232,19 +221,21 @@ func (b *baseline) recordHeld(ctx context.Context, key sink.Values) error {
 			return err
 		}
 	}
-	return b.record(ctx, []sink.Values{key}, true)
+	keys := []sink.Values{key}
+	return b.record(ctx, keys, b.byKeys(keys), true)
 }
 
-// record records the rows with the keys in a transaction of its own. Those that
-// somebody else holds are put off, unless it shall wait for them.
-func (b *baseline) record(ctx context.Context, keys []sink.Values, wait bool) error {
+// record records the rows with the keys, as read reads them, in a transaction of
+// its own. Those that somebody else holds are put off, unless it shall wait for
+// them.
+func (b *baseline) record(ctx context.Context, keys []sink.Values, read reader, wait bool) error {
 	var rows []live.Row
 	err := b.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		lock, err := b.lock(ctx, tx, wait)
 		if err != nil {
 			return err
 		}
-		if rows, err = b.table.ByKeys(ctx, tx, keys, lock); err != nil {
+		if rows, err = read(ctx, tx, lock); err != nil {
 			return err
 		}
 		return b.snapshot(ctx, tx, rows)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -152,4 +153,21 @@ func (b *baseline) lastFirst() schema.Safe {
 		terms = append(terms, string(f.SQLName)+" DESC")
 	}
 	return bun.Safe(strings.Join(terms, ", "))
+}
+
+// again reads a page once more, as a whole: by its ends, since PostgreSQL takes
+// several times as long for a list of keys.
+func (b *baseline) again(page []live.Row, after *live.Row) reader {
+	return func(ctx context.Context, tx bun.Tx, lock string) ([]live.Row, error) {
+		rows, err := b.table.Between(ctx, tx, after, &page[len(page)-1], lock)
+		if err != nil {
+			return nil, err
+		}
+		known := make(map[string]bool, len(page))
+		for i := range page {
+			known[page[i].CanonicalKey()] = true
+		}
+		// Others have come in between, with an event of their own.
+		return slices.DeleteFunc(rows, func(row live.Row) bool { return !known[row.CanonicalKey()] }), nil
+	}
 }

@@ -13,6 +13,27 @@ func (t *Table) Page(ctx context.Context, db bun.IDB, after *Row, n int) ([]Row,
 	return t.scan(ctx, t.after(t.from(db), after, n))
 }
 
+// Between returns the rows after the row after, or from the first on where that is
+// nil, up to the row last, both the last ones of a page. What suffix says, such as
+// FOR UPDATE, comes at the end of the query. It is for PostgreSQL.
+func (t *Table) Between(ctx context.Context, db bun.IDB, after, last *Row, suffix string) ([]Row, error) {
+	columns := t.places()
+	sel := t.from(db).Where("(?) <= (?)", columns, bun.In(last.place)).For(suffix)
+	if after != nil {
+		sel = sel.Where("(?) > (?)", columns, bun.In(after.place))
+	}
+	return t.scan(ctx, sel)
+}
+
+// places are the columns of the identity, as arguments in parentheses.
+func (t *Table) places() any {
+	columns := make([]schema.Safe, len(t.identity))
+	for i, c := range t.identity {
+		columns[i] = "t." + c.field.SQLName
+	}
+	return bun.In(columns)
+}
+
 // Places selects the identity of the next n rows, as t: see [Table.Page]. The
 // column bunaudit_place has the place of a row, for [At]. It is for PostgreSQL.
 func (t *Table) Places(db bun.IDB, after *Row, n int) *bun.SelectQuery {
@@ -47,11 +68,7 @@ func (t *Table) after(sel *bun.SelectQuery, after *Row, n int) *bun.SelectQuery 
 		sel = sel.OrderExpr("t.?", bun.Safe(c.field.SQLName))
 	}
 	if after != nil && t.Types != nil { // PostgreSQL reads on in the index where it has ended
-		columns, places := make([]schema.Safe, len(t.identity)), after.place
-		for i, c := range t.identity {
-			columns[i] = "t." + c.field.SQLName
-		}
-		return limit(sel.Where("(?) > (?)", bun.In(columns), bun.In(places)).Limit, n)
+		return limit(sel.Where("(?) > (?)", t.places(), bun.In(after.place)).Limit, n)
 	}
 	if after != nil {
 		// (a, b) > (1, 2), in the form that every database has an index for.
