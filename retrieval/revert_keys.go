@@ -3,6 +3,7 @@ package retrieval
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -44,8 +45,12 @@ func (r *reverter) makeWay(ctx context.Context, db bun.IDB, circular, undos []*u
 	for i, u := range circular {
 		w := writer{db: db, model: r.tables[u.table].Model, undo: u, dry: r.DryRun}
 		_, err := r.recorded(ctx, w, ways[i], func() (bool, error) { return true, w.move(ctx, u.key, ways[i]) })
-		if err != nil {
-			return fmt.Errorf("rows of %s have exchanged their keys, and one of them was to get a temporary key: %w", u.table, err)
+		switch {
+		case errors.Is(err, ErrUnrecorded):
+			return err
+		case err != nil:
+			return fmt.Errorf("rows of %s have exchanged their keys, and one of them was to get a temporary key, "+
+				"without which you have to give them their keys and values back by statements of your own: %w", u.table, err)
 		}
 		u.key = ways[i]
 	}
@@ -63,6 +68,9 @@ func (r *reverter) temporaryKey(ctx context.Context, db bun.IDB, u *undo, taken 
 		}
 		var keys []sink.Values
 		for _, raw := range temporaries(f, u.key[f.Name]) {
+			if table.Unsigned[f.Name] && raw[0] == '-' {
+				continue
+			}
 			key := maps.Clone(u.key)
 			key[f.Name] = raw
 			keys = append(keys, key)

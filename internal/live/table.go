@@ -23,6 +23,9 @@ type Table struct {
 	// Types are PostgreSQL's of the table's columns, by name; nil elsewhere.
 	Types map[string]value.PostgresType
 
+	// Unsigned are the columns of MariaDB that have no negative numbers, by name.
+	Unsigned map[string]bool
+
 	columns  []column // the key, the tracked columns, the soft-delete column
 	members  []member // of the key's canonical text
 	identity []column // of Model.Identity, for the order
@@ -142,11 +145,13 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 		if err != nil {
 			return nil, err
 		}
+		t.Unsigned = map[string]bool{}
 		return func(f *schema.Field) (column, error) {
 			typ, ok := types[strings.ToLower(f.Name)]
 			if !ok {
 				return column{}, missing(m, f)
 			}
+			t.Unsigned[f.Name] = strings.Contains(strings.ToLower(typ.Name), "unsigned")
 			kind := value.KindOf(f)
 			expr := string(value.AppendMySQLExpr(nil, typ, "t."+string(f.SQLName)))
 			encode := func(b []byte, v any) ([]byte, error) { return value.AppendMySQL(b, typ, kind, v) }
