@@ -180,7 +180,7 @@ func (q *query) bare(keys ...string) *query {
 // wholes reads the events about the whole table.
 func (q *query) wholes(ctx context.Context) ([]found, error) {
 	var rows []eventrow.Row
-	err := q.from(&rows).Where("e.table_name = ?", q.table).Where("e.key IS NULL").OrderExpr("e.seq").Scan(ctx)
+	err := q.whereTable(q.from(&rows)).Where("e.? IS NULL", bun.Ident(q.indexOf(isKey))).OrderExpr("e.seq").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}

@@ -45,7 +45,7 @@ func (q *query) readFirst(ctx context.Context, at part) ([]eventrow.Row, []span,
 		return rows, nil, err
 	}
 	var rows []eventrow.Row
-	sel := q.narrowTo(at)(q.conditions(q.from(&rows)).Where("e.key IN (?)", bun.In(q.ranges(wholeSpans(q.keys))[0].stored)))
+	sel := q.narrowTo(at)(q.whereKey(q.conditions(q.from(&rows)), isKey, q.ranges(wholeSpans(q.keys))[0].stored))
 	if err := at.cut(sel).Scan(ctx); err != nil {
 		return nil, nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
@@ -84,14 +84,21 @@ func (p part) cut(sel *bun.SelectQuery) *bun.SelectQuery {
 // statistics uses neither at all. So what each span and column has is selected by
 // itself, narrowed as the whole will be.
 func (q *query) find(rows *[]eventrow.Row, spans []span, narrow narrowing) *bun.SelectQuery {
-	if !q.branches(spans) {
-		return narrow(q.apply(q.from(rows), spans))
+	return q.findBy([]keyColumn{isKey, wasKey}, rows, spans, narrow)
+}
+
+func (q *query) findBy(columns []keyColumn, rows *[]eventrow.Row, spans []span, narrow narrowing) *bun.SelectQuery {
+	switch {
+	case !q.keyed:
+		return narrow(q.conditions(q.from(rows)))
+	case len(spans) == 0:
+		return narrow(q.from(rows).Where("1 = 0"))
 	}
 	var parts []string
 	var args []any
 	for _, s := range q.ranges(spans) {
-		for _, column := range []string{"key", "old_key"} {
-			branch := q.conditions(q.from(nil).ColumnExpr("e.*")).Where("e.? IN (?)", bun.Ident(column), bun.In(s.stored))
+		for _, column := range columns {
+			branch := q.whereKey(q.conditions(q.from(nil).ColumnExpr("e.*")), column, s.stored)
 			if !s.whole() {
 				branch.Where("e.seq BETWEEN ? AND ?", s.from, s.to)
 			}
@@ -104,17 +111,12 @@ func (q *query) find(rows *[]eventrow.Row, spans []span, narrow narrowing) *bun.
 	case len(spans) == 1: // an event that changed this key has it in one of the columns
 	case q.dialect() == dialect.PG:
 		sel.DistinctOn("e.seq")
+	case q.dialect() == dialect.MySQL && rows != nil: // which may want every column in GROUP BY
+		sel.Distinct()
 	default:
-		sel.GroupExpr("e.seq")
+		sel.GroupExpr("e.seq, e.time")
 	}
 	return sel
-}
-
-// branches reports whether each span is selected by itself. MariaDB can't index
-// whole keys, and so has no index with the events of one in their order; but it
-// merges the indexes of an OR.
-func (q *query) branches(spans []span) bool {
-	return q.keyed && len(spans) > 0 && q.dialect() != dialect.MySQL
 }
 
 // keyRange is a part of the table of events: those with certain keys, by the texts

@@ -96,6 +96,9 @@ func (q *query) whereText(column string, values []string) {
 		q.where("(? IS NULL OR ? IN (?))", indexed(column), indexed(column), bun.In(some))
 	default:
 		q.where("? IN (?)", indexed(column), bun.In(some))
+		if column == "actor_id" && q.dialect() == dialect.MySQL {
+			q.where("e.actor_head IN (?)", heads(some, eventrow.ActorHead))
+		}
 	}
 }
 
@@ -150,25 +153,22 @@ func (q *query) columns() []string {
 	return names
 }
 
-// apply adds all conditions to a statement on the rows e, those on keys by OR.
-func (q *query) apply(sel *bun.SelectQuery, keys []span) *bun.SelectQuery {
-	sel = q.conditions(sel)
-	if q.keyed {
-		sel = q.whereSpans(sel, keys)
-	}
-	return sel
-}
-
-// conditions adds those that aren't on keys.
+// conditions adds those that aren't on keys to a statement on the rows e.
 func (q *query) conditions(sel *bun.SelectQuery) *bun.SelectQuery {
-	if q.table != "" {
-		sel = sel.Where("? = ?", q.index(tableName), q.table)
+	switch {
+	case q.table == "":
+	case q.useful(tableName):
+		sel = q.whereTable(sel)
+	default:
+		sel = sel.Where("+e.table_name = ?", q.table)
 	}
 	for _, c := range q.conds {
 		args := slices.Clone(c.args)
 		for i, arg := range args {
-			if column, ok := arg.(indexed); ok {
-				args[i] = q.index(column)
+			if column, ok := arg.(indexed); ok && q.useful(column) {
+				args[i] = bun.Safe("e." + column)
+			} else if ok {
+				args[i] = bun.Safe("+e." + column)
 			}
 		}
 		sel = sel.Where(c.sql, args...)
@@ -184,27 +184,6 @@ func (q *query) conditions(sel *bun.SelectQuery) *bun.SelectQuery {
 	default:
 		return sel.Where("EXISTS (SELECT 1 FROM json_each(e.changes) AS f WHERE f.key IN (?))", bun.In(q.fields))
 	}
-}
-
-// indexed is a column of events with which an index may begin, as an argument of a
-// condition.
-type indexed string
-
-// tableName is the column with which the indexes of keys begin.
-const tableName indexed = "table_name"
-
-// index is the column in the statement. SQLite, which has no statistics unless
-// somebody makes them, takes every index for about as good as another, and for
-// better than the order in which the events are asked for: it would read and sort
-// for each page all that the table has ever had, or an actor. The plus keeps it from
-// the indexes that are of no use: those of a row's own events are, where it is
-// asked for, and otherwise all but those.
-func (q *query) index(column indexed) bun.Safe {
-	useful := q.keyed == (column == tableName)
-	if useful || q.counted && len(q.conds) == 0 || q.dialect() != dialect.SQLite {
-		return "e." + bun.Safe(column)
-	}
-	return "+e." + bun.Safe(column)
 }
 
 // whereMembers keeps the events with a change of one of the fields. MariaDB reads

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
@@ -84,10 +85,10 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 		return sel.Where("e.old_key IS NOT NULL").OrderExpr("e.seq")
 	}
 	var sel *bun.SelectQuery
-	if q.onSQLite() {
-		sel = one.find(&rows, spans, moved)
-	} else { // there are few of them, with indexes of their own, and no order to keep
-		sel = moved(one.apply(one.from(&rows), spans))
+	if q.dialect() == dialect.PG { // which plans OR faster, and there are few that it has to sort
+		sel = moved(one.whereSpans(one.conditions(one.from(&rows)), spans))
+	} else {
+		sel = one.findBy([]keyColumn{becameKey, wasKey}, &rows, spans, moved)
 	}
 	if err := sel.Column("seq", "key", "old_key").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))

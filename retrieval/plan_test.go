@@ -153,7 +153,7 @@ func testPlans(t *testing.T, db *testdb.DB, monthly, analyzed bool) {
 		sorted bool // by the index, so that a page costs what it holds
 		months int  // how many partitions are to be read; 0: all
 	}{
-		{"the history of a key", row(), 10, "key", false, 0},
+		{"the history of a key", retrieval.ForTable(watched, "customers").Key(map[string]any{"id": 6}), 10, "key", !monthly, 0},
 		{"some days of a key", row().Between(day, day.AddDate(0, 0, 10)), 1, "key", false, 1},
 		{"the first page of an actor", actor(), 50, "actor", true, 0},
 		{"the next page of an actor", actor().After(page.Next), 50, "actor", true, 0},
@@ -171,13 +171,12 @@ func testPlans(t *testing.T, db *testdb.DB, monthly, analyzed bool) {
 			require.NoError(t, err)
 			assert.InDelta(t, test.events, len(found), 1)
 			require.NotEmpty(t, seen.selects)
-			for i, query := range seen.selects {
+			for _, query := range seen.selects {
 				plan := explain(t, db, p.explain+query)
 				assert.NotRegexp(t, p.scan, plan, query)
-				if i == len(seen.selects)-1 { // the one that reads the events
+				if strings.Contains(query, "changes") { // the one that reads the events
 					assert.Contains(t, plan, p.index[test.index], query)
-					// MariaDB can't index whole texts, and sorts what an actor has done.
-					assert.False(t, test.sorted && (db.Backend != testdb.MariaDB || test.index != "actor") && p.sort.MatchString(plan), "%s\n%s", query, plan)
+					assert.False(t, test.sorted && p.sort.MatchString(plan), "%s\n%s", query, plan)
 					if monthly && test.months > 0 {
 						assert.Len(t, partitionsIn(plan), test.months, plan)
 					}

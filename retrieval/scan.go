@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
@@ -34,6 +35,33 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 	if err := q.from(nil).ColumnExpr("max(e.seq)").Scan(ctx, &end); err != nil {
 		return fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
+	for _, keys := range q.scans() {
+		if err := q.scanKeys(ctx, keys, end.Int64, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanned are the keys of a scan.
+type scanned uint8
+
+const (
+	allKeys   scanned = iota
+	shortKeys         // those that are their own heads
+	longKeys
+)
+
+// scans are those of which the scan of a table consists. MySQL has an index in the
+// order of the heads, which isn't that of longer keys: the few of these are sorted.
+func (q *query) scans() []scanned {
+	if q.dialect() == dialect.MySQL {
+		return []scanned{shortKeys, longKeys}
+	}
+	return []scanned{allKeys}
+}
+
+func (q *query) scanKeys(ctx context.Context, keys scanned, end int64, fn func(under eventrow.JSON, e *found) error) error {
 	var last keyedRow
 	for {
 		if err := ctx.Err(); err != nil {
@@ -42,7 +70,7 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 		var rows []keyedRow
 		sel := q.db.NewSelect().
 			TableExpr("(SELECT * FROM (?) AS n UNION ALL SELECT * FROM (?) AS o) AS e",
-				q.scanBranch("key", last, end.Int64), q.scanBranch("old_key", last, end.Int64)).
+				q.scanBranch(isKey, keys, last, end), q.scanBranch(wasKey, keys, last, end)).
 			OrderExpr("under_key, seq")
 		if err := set(sel.Limit, scanSize).Scan(ctx, &rows); err != nil {
 			return fmt.Errorf("retrieval: read events: %w", q.explain(err))
@@ -64,15 +92,20 @@ func (q *query) scan(ctx context.Context, fn func(under eventrow.JSON, e *found)
 }
 
 // scanBranch selects a page of the events that have a key in one of the columns.
-func (q *query) scanBranch(column string, last keyedRow, end int64) *bun.SelectQuery {
-	key := bun.Ident(column)
-	sel := q.from(nil).ColumnExpr("e.? AS under_key", key).ColumnExpr("e.*").
-		Where("e.table_name = ?", q.table).
-		Where("e.? IS NOT NULL", key).
-		Where("e.seq <= ?", end).
-		OrderExpr("e.?, e.seq", key)
+func (q *query) scanBranch(column keyColumn, keys scanned, last keyedRow, end int64) *bun.SelectQuery {
+	name, head := bun.Ident(column.name), bun.Ident(column.head)
+	sel := q.whereTable(q.from(nil)).ColumnExpr("e.? AS under_key", name).ColumnExpr("e.*").
+		Where("e.? IS NOT NULL", name).
+		Where("e.seq <= ?", end)
+	switch keys {
+	case shortKeys:
+		sel, name = sel.Where("e.? IS NOT NULL AND e.? = e.?", head, head, name), head
+	case longKeys:
+		sel = sel.Where("char_length(e.?) = ? AND e.? <> e.?", head, eventrow.KeyHead, head, name)
+	}
+	sel = sel.OrderExpr("e.?, e.seq", name)
 	if last.Seq != 0 {
-		sel = sel.Where("e.? >= ? AND (e.? > ? OR e.seq > ?)", key, last.Under, key, last.Under, last.Seq)
+		sel = sel.Where("e.? >= ? AND (e.? > ? OR e.seq > ?)", name, last.Under, name, last.Under, last.Seq)
 	}
 	return set(sel.Limit, scanSize)
 }
@@ -154,8 +187,8 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 	if variants := q.variants(key); len(variants) > 1 {
 		k.disordered = true
 		if later := variants[:max(slices.Index(variants, text), 0)]; len(later) > 0 {
-			for _, column := range []string{"key", "old_key"} {
-				is, err := q.from(nil).Where("e.table_name = ?", q.table).Where("e.? IN (?)", bun.Ident(column), bun.In(later)).Exists(ctx)
+			for _, column := range []keyColumn{isKey, wasKey} {
+				is, err := q.ofKeys(column, later).Exists(ctx)
 				if err != nil {
 					return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 				}

@@ -43,7 +43,7 @@ func (b *baseline) incomplete(ctx context.Context, db bun.IDB, rows []live.Row) 
 func (b *baseline) complete(ctx context.Context, db bun.IDB, keys []string) (map[string]bool, error) {
 	q := *b.query
 	q.db = db
-	whole, deleted, err := q.latest(ctx, "key", keys)
+	whole, deleted, err := q.latest(ctx, isKey, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (b *baseline) complete(ctx context.Context, db bun.IDB, keys []string) (map
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	moved, _, err := q.latest(ctx, "old_key", keys)
+	moved, _, err := q.latest(ctx, wasKey, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (b *baseline) complete(ctx context.Context, db bun.IDB, keys []string) (map
 // latest returns the numbers of the last events that have the keys in the column,
 // by key: of those that say what the whole row is, and of deletions; in the column
 // old_key of any.
-func (q *query) latest(ctx context.Context, column string, keys []string) (last, deleted map[string]int64, err error) {
+func (q *query) latest(ctx context.Context, column keyColumn, keys []string) (last, deleted map[string]int64, err error) {
 	stored := keys
 	if q.model.Was != nil {
 		stored = nil
@@ -73,11 +73,8 @@ func (q *query) latest(ctx context.Context, column string, keys []string) (last,
 			stored = append(stored, q.variants(key)...)
 		}
 	}
-	sel := q.from(nil).ColumnExpr("e.? AS under_key", bun.Ident(column)).
-		Where("e.table_name = ?", q.table).
-		Where("e.? IN (?)", bun.Ident(column), bun.In(stored)).
-		GroupExpr("e.?", bun.Ident(column))
-	if column == "key" {
+	sel := q.ofKeys(column, stored).ColumnExpr("e.? AS under_key", bun.Ident(column.name)).GroupExpr("e.?", bun.Ident(column.name))
+	if column == isKey {
 		sel = sel.ColumnExpr("max(CASE e.op WHEN 'delete' THEN 0 ELSE e.seq END) AS last").
 			ColumnExpr("max(CASE e.op WHEN 'delete' THEN e.seq ELSE 0 END) AS deleted").
 			Where("e.op IN ('insert', 'snapshot') OR e.op = 'delete' AND NOT e.soft")

@@ -68,7 +68,7 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 			doubtful[key] = len(wholes) > 0
 			stored = append(stored, one.variants(key)...)
 		}
-		for _, column := range []string{"key", "old_key"} {
+		for _, column := range []keyColumn{isKey, wasKey} {
 			if err := one.mentioned(ctx, column, stored, doubtful); err != nil {
 				return err
 			}
@@ -95,12 +95,9 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 }
 
 // mentioned marks those of the keys that events have in a column.
-func (q *query) mentioned(ctx context.Context, column string, stored []string, keys map[string]bool) error {
+func (q *query) mentioned(ctx context.Context, column keyColumn, stored []string, keys map[string]bool) error {
 	var rows []keyedRow
-	err := q.from(nil).Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column)).
-		Where("e.table_name = ?", q.table).
-		Where("e.? IN (?)", bun.Ident(column), bun.In(stored)).
-		Scan(ctx, &rows)
+	err := q.ofKeys(column, stored).Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column.name)).Scan(ctx, &rows)
 	if err != nil {
 		return fmt.Errorf("retrieval: verify: read keys: %w", err)
 	}
@@ -122,9 +119,7 @@ func (q *query) heardOf(ctx context.Context, stored []string, after int64) (map[
 		return known, nil
 	}
 	var rows []keyedRow
-	err := q.from(nil).Distinct().ColumnExpr("e.? AS under_key", bun.Ident("key")).
-		Where("e.table_name = ?", q.table).
-		Where("e.? IN (?)", bun.Ident("key"), bun.In(stored)).
+	err := q.ofKeys(isKey, stored).Distinct().ColumnExpr("e.key AS under_key").
 		Where("e.seq > ?", after).
 		Where("e.op <> ?", string(sink.Erase)).
 		Scan(ctx, &rows)

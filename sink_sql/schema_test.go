@@ -86,11 +86,7 @@ func TestNamesAreQuotedAndTakenAsTheyAre(t *testing.T) {
 				require.NoError(t, s.CreateTable(t.Context(), db))
 				write(t, s, db, 2)
 				assert.Equal(t, events(2), stored(t, db.DB, eventrow.Table{Name: name}))
-				indexes := 6
-				if db.Backend == testdb.MariaDB {
-					indexes = 5
-				}
-				assert.Equal(t, indexes, countIndexes(t, db, name))
+				assert.Equal(t, 6, countIndexes(t, db, name))
 			})
 		})
 	}

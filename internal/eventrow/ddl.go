@@ -60,11 +60,12 @@ const (
 
 	// The indexes are a part of the statement, since MySQL can't ask whether one
 	// is there. Every text has a type that holds it whatever its length, because a
-	// server that isn't strict would cut it without an error; so the indexes are of
-	// prefixes. Each ends with seq, as all do in InnoDB. The time is text because a
-	// datetime has no zone: what a driver makes of it depends on its settings. The
-	// collation, whose name only comments can choose by server, is the one that
-	// compares byte by byte without ignoring spaces at the end.
+	// server that isn't strict would cut it without an error. No index can have such a
+	// text as a whole, and one of a prefix is of no use for an order; so the database
+	// keeps the heads of some, see [Head], in columns that SELECT * doesn't show. The
+	// time is text because a datetime has no zone: what a driver makes of it depends
+	// on its settings. The collation, whose name only comments can choose by server,
+	// is the one that compares byte by byte without ignoring spaces at the end.
 	mysqlTable = `CREATE TABLE IF NOT EXISTS {table} (
   "seq"          bigint   NOT NULL AUTO_INCREMENT PRIMARY KEY,
   "id"           char(36) NOT NULL UNIQUE,
@@ -86,17 +87,41 @@ const (
   "soft"         boolean  NOT NULL DEFAULT false,
   "trace_id"     longtext,
   "span_id"      longtext,
-  INDEX {key_idx} ("table_name"(64), "key"(255)),
-  INDEX {old_key_idx} ("old_key"(255)),
-  INDEX {actor_idx} ("actor_id"(64)),
+  "table_head"   varchar(64)  GENERATED ALWAYS AS (left("table_name", 64)) STORED {invisible},
+  "key_head"     varchar(255) GENERATED ALWAYS AS (left("key", 255)) STORED {invisible},
+  "old_key_head" varchar(255) GENERATED ALWAYS AS (left("old_key", 255)) STORED {invisible},
+  "moved_head"   varchar(255) GENERATED ALWAYS AS (if("old_key" IS NULL, NULL, left("key", 255))) STORED {invisible},
+  "actor_head"   varchar(64)  GENERATED ALWAYS AS (left("actor_id", 64)) STORED {invisible},
+  INDEX {key_idx} ("table_head", "key_head", "seq"),
+  INDEX {old_key_idx} ("table_head", "old_key_head", "seq"),
+  INDEX {moved_idx} ("table_head", "moved_head", "seq"),
+  INDEX {actor_idx} ("actor_head", "seq"),
   INDEX {time_idx} ("time"),
   INDEX {tx_idx} ("tx")
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=/*!80017 utf8mb4_0900_bin *//*M!100200 utf8mb4_nopad_bin */`
 )
 
-// indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL,
-// which has no indexes of a part of the rows, has the same ones but for moved: the
-// few events of a key's row that changed its key.
+// The lengths in characters of the heads of texts that the table has on MySQL.
+const (
+	TableHead = 64
+	KeyHead   = 255
+	ActorHead = 64
+)
+
+// Head returns the first n characters of a text, as MySQL's left does.
+func Head(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}
+
+// indexes are those of PostgreSQL and SQLite, by the end of their names. MySQL has
+// the same ones of heads. moved has the few events that changed a key, by the one
+// that it became.
 func indexes() []struct{ suffix, columns string } {
 	return []struct{ suffix, columns string }{
 		{"key", `("table_name", "key", "seq")`},
@@ -154,7 +179,7 @@ func (t Table) Indexes(d Dialect) []Index {
 }
 
 func (t Table) createMySQL(d Dialect) string {
-	names := []string{`"`, "`", "{table}", t.quoted(d)}
+	names := []string{`"`, "`", "{table}", t.quoted(d), "{invisible}", "/*!80023 INVISIBLE *//*M!100303 INVISIBLE */"}
 	for _, x := range indexes() {
 		names = append(names, "{"+x.suffix+"_idx}", quote(d, t.index(x.suffix)))
 	}
