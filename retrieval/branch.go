@@ -93,6 +93,8 @@ func (q *query) findBy(columns []keyColumn, rows *[]eventrow.Row, spans []span, 
 		return narrow(q.conditions(q.from(rows)))
 	case len(spans) == 0:
 		return narrow(q.from(rows).Where("1 = 0"))
+	case len(q.ranges(spans)) > manyRanges && q.dialect() != dialect.SQLite: // the others take long to plan so many branches
+		return narrow(q.whereSpans(q.conditions(q.from(rows)), spans))
 	}
 	var parts []string
 	var args []any
@@ -106,7 +108,7 @@ func (q *query) findBy(columns []keyColumn, rows *[]eventrow.Row, spans []span, 
 			args = append(args, narrow(branch))
 		}
 	}
-	sel := narrow(q.selectFrom(rows, bun.SafeQuery("("+strings.Join(parts, " UNION ALL ")+")", args...)))
+	sel := narrow(q.selectFrom(rows, bun.SafeQuery("("+union(parts)+")", args...)))
 	switch {
 	case len(spans) == 1: // an event that changed this key has it in one of the columns
 	case q.dialect() == dialect.PG:
@@ -117,6 +119,22 @@ func (q *query) findBy(columns []keyColumn, rows *[]eventrow.Row, spans []span, 
 		sel.GroupExpr("e.seq, e.time")
 	}
 	return sel
+}
+
+// manyRanges is how many are too many to select each by itself.
+const manyRanges = 8
+
+// union joins statements. SQLite takes no more than 500 in a row.
+func union(parts []string) string {
+	const most = 200
+	if len(parts) <= most {
+		return strings.Join(parts, " UNION ALL ")
+	}
+	var all []string
+	for some := range slices.Chunk(parts, most) {
+		all = append(all, "SELECT * FROM ("+strings.Join(some, " UNION ALL ")+") AS b")
+	}
+	return strings.Join(all, " UNION ALL ")
 }
 
 // keyRange is a part of the table of events: those with certain keys, by the texts

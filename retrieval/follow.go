@@ -41,21 +41,22 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 	for _, key := range q.keys {
 		asked[key] = true
 	}
+	follow := followed{query: q, spans: spans, back: map[int64]bool{}, on: map[int64]bool{}}
 	for _, m := range moves {
 		if asked[m.newKey] {
-			if spans, err = q.backwards(ctx, spans, m); err != nil {
+			if err := follow.backwards(ctx, m); err != nil {
 				return nil, err
 			}
 		}
 		if asked[m.oldKey] {
-			if spans, err = q.forwards(ctx, spans, m); err != nil {
+			if err := follow.forwards(ctx, m); err != nil {
 				return nil, err
 			}
 		}
 	}
 	// A row that went back and forth has come by the same spans from both sides.
 	seen := map[span]bool{}
-	return slices.DeleteFunc(spans, func(s span) bool {
+	return slices.DeleteFunc(follow.spans, func(s span) bool {
 		again := seen[s] || asked[s.key] && !s.whole()
 		seen[s] = true
 		return again
@@ -121,44 +122,56 @@ func canonicalKey(key sink.Values) (string, error) {
 	return string(text), nil
 }
 
+// followed is how far rows have been followed from their changes of keys. From
+// each change they are followed once in each direction, however often rows have met
+// under the keys that were asked for.
+type followed struct {
+	query    *query
+	spans    []span
+	back, on map[int64]bool // by the number of the event
+}
+
 // backwards adds the life of the row under its old key before m, and from there
 // on back.
-func (q *query) backwards(ctx context.Context, spans []span, m move) ([]span, error) {
-	for {
-		end, err := q.died(ctx, span{key: m.oldKey, to: m.seq - 1}, true)
+func (f *followed) backwards(ctx context.Context, m move) error {
+	for !f.back[m.seq] {
+		f.back[m.seq] = true
+		end, err := f.query.died(ctx, span{key: m.oldKey, to: m.seq - 1}, true)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s := span{key: m.oldKey, from: max(end+1, 1), to: m.seq - 1}
-		spans = append(spans, s)
-		moves, err := q.moves(ctx, []span{s})
+		f.spans = append(f.spans, s)
+		moves, err := f.query.moves(ctx, []span{s})
 		if err != nil || len(moves) == 0 {
-			return spans, err
+			return err
 		}
-		// There can be only one, the move to this key.
-		m = moves[0]
+		m = moves[0] // there can be only one, the move to this key
 	}
+	return nil
 }
 
 // forwards adds the life of the row under its new key after m, and from there
 // on.
-func (q *query) forwards(ctx context.Context, spans []span, m move) ([]span, error) {
-	for {
-		end, err := q.died(ctx, span{key: m.newKey, from: m.seq + 1, to: math.MaxInt64}, false)
+func (f *followed) forwards(ctx context.Context, m move) error {
+	for !f.on[m.seq] {
+		f.on[m.seq] = true
+		end, err := f.query.died(ctx, span{key: m.newKey, from: m.seq + 1, to: math.MaxInt64}, false)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s := span{key: m.newKey, from: m.seq + 1, to: end}
 		if end == 0 {
 			s.to = math.MaxInt64 - 1
 		}
-		spans = append(spans, s)
-		moves, err := q.moves(ctx, []span{s})
+		f.spans = append(f.spans, s)
+		moves, err := f.query.moves(ctx, []span{s})
 		if err != nil || len(moves) == 0 {
-			return spans, err
+			return err
 		}
 		m = moves[len(moves)-1] // the move from this key
 	}
+	return nil
 }
 
 // died returns the number of the first event of a span, or the last, that ended the
@@ -177,19 +190,17 @@ func (q *query) died(ctx context.Context, s span, last bool) (int64, error) {
 	return seq, nil
 }
 
-// whereSpans keeps the events of the spans; without any, nothing.
+// whereSpans keeps the events of the spans, of which there is one at least.
 func (q *query) whereSpans(sel *bun.SelectQuery, spans []span) *bun.SelectQuery {
-	var whole []string
-	for _, s := range spans {
-		if s.whole() {
-			whole = append(whole, q.variants(s.key)...)
-		}
-	}
 	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-		sel = sel.Where("e.key IN (?) OR e.old_key IN (?)", bun.In(whole), bun.In(whole))
-		for _, s := range spans {
-			if !s.whole() {
-				sel = sel.WhereOr("e.seq BETWEEN ? AND ? AND (e.key IN (?) OR e.old_key IN (?))", s.from, s.to, q.stored(s.key), q.stored(s.key))
+		for _, r := range q.ranges(spans) {
+			for _, column := range []keyColumn{isKey, wasKey} {
+				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+					if !r.whole() {
+						sel = sel.Where("e.seq BETWEEN ? AND ?", r.from, r.to)
+					}
+					return q.whereKey(sel, column, r.stored)
+				})
 			}
 		}
 		return sel
