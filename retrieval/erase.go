@@ -2,9 +2,12 @@ package retrieval
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -26,6 +29,10 @@ import (
 // recorded. A key can't be erased, nor a reason or meta data that names somebody.
 // Copies, such as what was sent to Kafka, are the caller's to find. The user of
 // the database needs UPDATE on the table of events.
+//
+// A key that no event has is [sql.ErrNoRows]. So that a name that was mistyped isn't
+// taken for one that is erased, a field is an [*UnknownFieldError] where the model
+// doesn't track it, and in a query of [ForTable] an error where no event has it.
 func (q *Query[M]) Erase(ctx context.Context, fields ...string) (int, error) {
 	n, err := q.erase(ctx, fields)
 	if err != nil {
@@ -67,8 +74,15 @@ func (q *query) erase(ctx context.Context, fields []string) (int, error) {
 				return err
 			}
 		}
+		if err := one.mentionsAll(ctx); err != nil {
+			return err
+		}
+		seen := map[string]bool{}
 		err := one.pages(ctx, 0, 0, func(page []found) (bool, error) {
 			for i := range page {
+				for name := range page[i].Changes {
+					seen[name] = true
+				}
 				changed, err := one.eraseFrom(ctx, tx, &page[i], names)
 				if err != nil {
 					return false, err
@@ -84,6 +98,9 @@ func (q *query) erase(ctx context.Context, fields []string) (int, error) {
 		}
 		m := q.model
 		if m == nil {
+			if err := allSeen(columns, seen); err != nil {
+				return err
+			}
 			m = &model.Model{Table: q.table}
 		}
 		events := newEvents(ctx, m, sink.Erase, len(q.keys))
@@ -100,6 +117,37 @@ func (q *query) erase(ctx context.Context, fields []string) (int, error) {
 		return 0, err
 	}
 	return n, nil
+}
+
+// mentionsAll refuses keys that no event has: who mistyped one would believe that
+// the row's values are gone.
+func (q *query) mentionsAll(ctx context.Context) error {
+	var stored []string
+	for _, key := range q.keys {
+		stored = append(stored, q.variants(key)...)
+	}
+	known := map[string]bool{}
+	for _, column := range []keyColumn{isKey, wasKey} {
+		if err := q.mentioned(ctx, column, stored, known); err != nil {
+			return err
+		}
+	}
+	for _, key := range q.keys {
+		if !known[key] {
+			return fmt.Errorf("no event has the key %s: %w", key, sql.ErrNoRows)
+		}
+	}
+	return nil
+}
+
+// allSeen does the same with the names of fields, where no model has them.
+func allSeen(columns []string, seen map[string]bool) error {
+	for _, column := range columns {
+		if !seen[column] {
+			return fmt.Errorf("no event of the rows has a field %s: they have %s", column, strings.Join(slices.Sorted(maps.Keys(seen)), ", "))
+		}
+	}
+	return nil
 }
 
 // eraseFrom takes values out of an event, and reports whether it had any.

@@ -2,6 +2,7 @@ package retrieval_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -61,6 +62,21 @@ func TestErase(t *testing.T) {
 		n, err = all().Key(2).Erase(ctx, "a")
 		require.NoError(t, err)
 		assert.Zero(t, n, "there is nothing left")
+
+		before, err := retrieval.ForAll(db).Count(ctx)
+		require.NoError(t, err)
+		_, err = all().Keys(2, 4).Erase(ctx, "a")
+		require.ErrorIs(t, err, sql.ErrNoRows)
+		require.ErrorContains(t, err, `no event has the key {"id":4}`)
+		untyped := retrieval.ForTable(db, "things").Key(map[string]any{"id": 2})
+		_, err = untyped.Erase(ctx, "b", "mail")
+		require.ErrorContains(t, err, "no event of the rows has a field mail: they have a, b")
+		after, err := retrieval.ForAll(db).Count(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, before, after, "refused as a whole")
+		n, err = untyped.Erase(ctx, "b")
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
 	})
 }
 

@@ -99,7 +99,7 @@ func (q *query) mentioned(ctx context.Context, column keyColumn, stored []string
 	var rows []keyedRow
 	err := q.ofKeys(column, stored).Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column.name)).Scan(ctx, &rows)
 	if err != nil {
-		return fmt.Errorf("retrieval: verify: read keys: %w", err)
+		return fmt.Errorf("retrieval: read keys: %w", q.explain(err))
 	}
 	for _, row := range rows {
 		key, _, err := q.readKey(row.Under)

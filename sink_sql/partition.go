@@ -153,7 +153,7 @@ func (s *Sink) partitions(ctx context.Context, db bun.IDB) ([]Partition, error) 
 	case kind == "":
 		return nil, ErrNoTable
 	case kind != partitionedKind:
-		return nil, ErrNotPartitioned
+		return nil, fmt.Errorf("%w: with sqlsink.Monthly the migrations convert it", ErrNotPartitioned)
 	}
 	// The bounds come as an expression, in the session's zone: PostgreSQL reads it.
 	var rows []struct {

@@ -3,9 +3,10 @@
 // Bun exports a setter for it (Conn) and no getter: whether a query runs on the
 // pool or in a transaction can only be read from the unexported field conn of
 // the builder, and which hooks a database has from its field queryHooks. This
-// package is the one place that does, by reflection, without assuming anything about memory that the field's own type doesn't say. A test
-// pins it for every builder of every supported Bun;
-// docs/decisions/0001-reading-the-connection.md says why it is needed.
+// package is the one place that does, by reflection, without assuming anything
+// about memory that the field's own type doesn't say. A test pins it for every
+// builder of every supported Bun; docs/decisions/0001-reading-the-connection.md
+// says why it is needed.
 package bunconn
 
 import (
