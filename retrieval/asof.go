@@ -25,15 +25,18 @@ type IncompleteError struct {
 	Name string
 
 	// Event is the first event of the row, which was there before; or the event
-	// of the operation sink.Opaque after which nothing is certain until the row
-	// is on record as a whole again.
+	// after which nothing is certain until the row is on record as a whole again:
+	// one of the operation sink.Opaque, or one of a statement that has given rows
+	// each other's keys.
 	Event sink.Event
+
+	blind bool // the latter
 }
 
 // Error names the event.
 func (e *IncompleteError) Error() string {
 	what := "begins with"
-	if e.Event.Op == sink.Opaque {
+	if e.blind {
 		what = "is blind from"
 	}
 	return fmt.Sprintf("retrieval: history of %s is incomplete: it %s the %s of %s (event %s)",

@@ -156,9 +156,10 @@ type keyFold struct {
 	rest   []found // those that are still to come
 
 	state      state
-	next       *found // the first event that is too late, if it says that the row was there before
-	late       bool   // there was an event that is too late
-	disordered bool   // and one that isn't after it: the clocks differed
+	next       *found    // the first event that is too late, if it says that the row was there before
+	pushed     statement // the one that gave the key to another row than the one that had it
+	late       bool      // there was an event that is too late
+	disordered bool      // and one that isn't after it: the clocks differed
 }
 
 // readKey returns the canonical text of a key that was read, and the one with the
@@ -218,6 +219,9 @@ func (k *keyFold) apply(ctx context.Context, e *found) error {
 	}
 	k.disordered = k.disordered || k.late
 	switch {
+	case is != k.key && k.pushed == statementOf(e): // the row that had it before has another key from now on
+		k.state.gap, k.state.blind = e, true
+		return nil
 	case is != k.key: // the row has another key from now on
 		k.state = state{presence: gone, last: e}
 		return nil
@@ -226,7 +230,10 @@ func (k *keyFold) apply(ctx context.Context, e *found) error {
 		if err != nil {
 			return err
 		}
-		k.state = *f.rows[was]
+		if k.state.presence == there {
+			k.pushed = statementOf(e)
+		}
+		k.state = *f.leaving(was, e)
 	case e.Op == sink.Insert:
 		k.state = state{}
 	}

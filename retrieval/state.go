@@ -26,6 +26,7 @@ type state struct {
 	soft     bool
 	last     *found // the event that made the row what it is
 	gap      *found // why the row isn't known as a whole, or nil: the event with which its history begins, or after which it is blind
+	blind    bool   // the latter
 }
 
 // unheardOf is the state of the row with a canonical key before its first event.
@@ -48,7 +49,21 @@ type fold struct {
 	model  *model.Model
 	rows   map[string]*state // by canonical key
 	wholes []found           // the events about the whole table that are still to come
+
+	statement statement
+	pushed    map[string]*state // the rows whose keys the statement has given to others, by these keys
 }
+
+// statement tells apart the statements whose events these are. Where a key is
+// DEFERRABLE, one statement of PostgreSQL can give a row the key of another one,
+// which it gives another key, all at once. Its events come one after the other all
+// the same: a row gets a key that another one has, and a row leaves that key.
+type statement struct {
+	tx     string
+	micros int64
+}
+
+func statementOf(e *found) statement { return statement{e.Tx, e.Time.UnixMicro()} }
 
 func newFold(m *model.Model, wholes []found) *fold {
 	return &fold{model: m, rows: map[string]*state{}, wholes: wholes}
@@ -62,16 +77,41 @@ func (f *fold) apply(e *found) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := f.rows[old]
+	s := f.leaving(old, e)
 	if s == nil || e.Op == sink.Insert {
 		s = &state{} // another row than the one before it under this key
 	}
 	s.apply(f.model, e)
 	if old != key {
-		f.rows[old] = &state{presence: gone, last: e}
+		if f.rows[old] == s {
+			f.rows[old] = &state{presence: gone, last: e}
+		}
+		if f.statement != statementOf(e) {
+			f.statement, f.pushed = statementOf(e), map[string]*state{}
+		}
+		if had := f.rows[key]; had != nil && had.presence == there {
+			f.pushed[key] = had
+		}
 	}
 	f.rows[key] = s
 	return s, nil
+}
+
+// leaving returns the row that has a key before an event. Where the same statement
+// has given the key to another one before, it is the row from which it was taken;
+// but which events of the time before are whose can't be told for sure of either of
+// them.
+func (f *fold) leaving(key string, e *found) *state {
+	s := f.pushed[key]
+	if s == nil || f.statement != statementOf(e) {
+		return f.rows[key]
+	}
+	delete(f.pushed, key)
+	s.gap, s.blind = e, true
+	if got := f.rows[key]; got != nil {
+		got.gap, got.blind = e, true
+	}
+	return s
 }
 
 // advance replays what happened to the whole table before an event.
@@ -122,7 +162,7 @@ func (s *state) apply(m *model.Model, e *found) {
 		*s = state{presence: gone, key: s.key, last: e}
 		return
 	case e.Op == sink.Opaque:
-		*s = state{presence: unsure, key: s.key, last: e, gap: e}
+		*s = state{presence: unsure, key: s.key, last: e, gap: e, blind: true}
 		return
 	case e.Op == sink.Delete && !e.Soft:
 		*s = state{presence: gone, key: currentKey(m, e.Key), last: e}
@@ -131,7 +171,7 @@ func (s *state) apply(m *model.Model, e *found) {
 	before := s.columns
 	switch {
 	case e.Op == sink.Insert, e.Op == sink.Snapshot:
-		s.columns, s.gap, s.soft = nil, nil, e.Soft
+		s.columns, s.gap, s.blind, s.soft = nil, nil, false, e.Soft
 	case s.presence != there && s.gap == nil:
 		s.gap = e // the row was there before, and history doesn't say since when
 	}
