@@ -17,8 +17,11 @@ import (
 // TestARowIsFollowedOnceThroughItsKeys counts what the history of a row costs that
 // has come back to the same key again and again.
 func TestARowIsFollowedOnceThroughItsKeys(t *testing.T) {
-	const rounds = 150
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		rounds := 20
+		if db.Backend == testdb.SQLite { // more than fits into one UNION
+			rounds = 45
+		}
 		texts := []string{"insert 1 0 y"}
 		for range rounds {
 			texts = append(texts, "move 1 2", "move 2 3", "move 3 1")
