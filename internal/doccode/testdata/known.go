@@ -7,6 +7,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/migrate"
 
+	"github.com/sqlaudit/bun/internal/doccode/testdata/shop"
 	"github.com/sqlaudit/bun/sink"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
@@ -30,14 +31,7 @@ type sessions struct{}
 
 func (sessions) User(context.Context) (u struct{ ID, Name string }) { return u }
 
-type Customer struct {
-	bun.BaseModel `bun:"table:customers,audit"`
-	ID            int64 `bun:",pk,autoincrement"`
-	Name          string
-}
-
-type Invoice struct {
-	bun.BaseModel `bun:"table:invoices,audit"`
-	ID            int64 `bun:",pk"`
-	Total         int64
-}
+type (
+	Customer = shop.Customer
+	Invoice  = shop.Invoice
+)
