@@ -93,17 +93,16 @@ func (q *query) findBy(columns []keyColumn, rows *[]eventrow.Row, spans []span, 
 		return narrow(q.conditions(q.from(rows)))
 	case len(spans) == 0:
 		return narrow(q.from(rows).Where("1 = 0"))
-	case len(q.ranges(spans)) > manyRanges && q.dialect() != dialect.SQLite: // the others take long to plan so many branches
-		return narrow(q.whereSpans(q.conditions(q.from(rows)), spans))
+	}
+	ranges := q.ranges(spans)
+	if len(ranges) > manyRanges && q.dialect() != dialect.SQLite { // the others take long to plan so many branches
+		return narrow(q.whereRanges(q.conditions(q.from(rows)), ranges))
 	}
 	var parts []string
 	var args []any
-	for _, s := range q.ranges(spans) {
+	for _, r := range ranges {
 		for _, column := range columns {
-			branch := q.whereKey(q.conditions(q.from(nil).ColumnExpr("e.*")), column, s.stored)
-			if !s.whole() {
-				branch.Where("e.seq BETWEEN ? AND ?", s.from, s.to)
-			}
+			branch := q.whereRange(q.conditions(q.from(nil).ColumnExpr("e.*")), column, r)
 			parts = append(parts, "SELECT * FROM (?) AS b")
 			args = append(args, narrow(branch))
 		}
@@ -137,30 +136,48 @@ func union(parts []string) string {
 	return strings.Join(all, " UNION ALL ")
 }
 
-// keyRange is a part of the table of events: those with certain keys, by the texts
-// under which these may be stored, and certain numbers.
+// keyRange is a span with the texts under which its key may be stored; a whole one is
+// of several keys.
 type keyRange struct {
-	stored   []string
-	from, to int64
+	span
+	stored []string
 }
-
-func (r keyRange) whole() bool { return r.from == 0 && r.to == math.MaxInt64 }
 
 // ranges are the spans, all whole ones as one.
 func (q *query) ranges(spans []span) []keyRange {
-	whole := keyRange{to: math.MaxInt64}
+	whole := keyRange{span: span{to: math.MaxInt64}}
 	var parts []keyRange
 	for _, s := range spans {
 		if s.whole() {
 			whole.stored = append(whole.stored, q.variants(s.key)...)
 			continue
 		}
-		parts = append(parts, keyRange{q.variants(s.key), s.from, s.to})
+		parts = append(parts, keyRange{s, q.variants(s.key)})
 	}
 	if whole.stored == nil {
 		return parts
 	}
 	return append([]keyRange{whole}, parts...)
+}
+
+// whereRange keeps the events that have the keys of a range in a column.
+func (q *query) whereRange(sel *bun.SelectQuery, column keyColumn, r keyRange) *bun.SelectQuery {
+	if !r.whole() {
+		sel = sel.Where("e.seq BETWEEN ? AND ?", r.from, r.to)
+	}
+	return q.whereKey(sel, column, r.stored)
+}
+
+// whereRanges keeps the events of the ranges, of which there is one at least.
+func (q *query) whereRanges(sel *bun.SelectQuery, ranges []keyRange) *bun.SelectQuery {
+	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+		for _, r := range ranges {
+			for _, column := range []keyColumn{isKey, wasKey} {
+				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery { return q.whereRange(sel, column, r) })
+			}
+		}
+		return sel
+	})
 }
 
 // seqOf runs a statement that find has made, and returns the number of the event

@@ -87,7 +87,7 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 	}
 	var sel *bun.SelectQuery
 	if q.dialect() == dialect.PG { // which plans OR faster, and there are few that it has to sort
-		sel = moved(one.whereSpans(one.conditions(one.from(&rows)), spans))
+		sel = moved(one.whereRanges(one.conditions(one.from(&rows)), one.ranges(spans)))
 	} else {
 		sel = one.findBy([]keyColumn{becameKey, wasKey}, &rows, spans, moved)
 	}
@@ -188,23 +188,6 @@ func (q *query) died(ctx context.Context, s span, last bool) (int64, error) {
 		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
 	}
 	return seq, nil
-}
-
-// whereSpans keeps the events of the spans, of which there is one at least.
-func (q *query) whereSpans(sel *bun.SelectQuery, spans []span) *bun.SelectQuery {
-	return sel.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-		for _, r := range q.ranges(spans) {
-			for _, column := range []keyColumn{isKey, wasKey} {
-				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-					if !r.whole() {
-						sel = sel.Where("e.seq BETWEEN ? AND ?", r.from, r.to)
-					}
-					return q.whereKey(sel, column, r.stored)
-				})
-			}
-		}
-		return sel
-	})
 }
 
 // stored are the texts under which a key may be stored, for IN.

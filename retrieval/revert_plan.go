@@ -23,20 +23,12 @@ type undo struct {
 	then        sink.Values       // those that it gets
 	from        map[string]string // the events that these are of
 	masked      []string
-	marked      sink.Op // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
-	mark        string  // that column
-	moved       moment  // of the event that was undone last, where that has changed the key
+	marked      sink.Op   // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
+	mark        string    // that column
+	moved       statement // of the event that was undone last, where that has changed the key
 
 	row *live.Row // as it is, where it is there
 }
-
-// moment is when a statement was: its events share transaction and time.
-type moment struct {
-	tx   string
-	time int64
-}
-
-func momentOf(e *sink.Event) moment { return moment{e.Tx, e.Time.UnixMicro()} }
 
 // inTable is a key of a table, as a text.
 func inTable(table, key string) string { return table + "\x00" + key }
@@ -65,7 +57,7 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 		}
 		at := inTable(e.Table, key)
 		u := rows[at]
-		if u != nil && u.moved == momentOf(&e.Event) {
+		if u != nil && u.moved == statementOf(&e.Event) {
 			if failed = r.oneByOne(ctx, q.db, m, e.ID); failed != nil {
 				return false
 			}
@@ -93,9 +85,9 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 
 // take undoes one more event.
 func (u *undo) take(e *sink.Event, m *model.Model) {
-	u.moved = moment{}
+	u.moved = statement{}
 	if e.OldKey != nil {
-		u.target, u.moved = currentKey(m, e.OldKey), momentOf(e)
+		u.target, u.moved = currentKey(m, e.OldKey), statementOf(e)
 	}
 	u.was = e.Op != sink.Insert
 	for name, c := range e.Changes {

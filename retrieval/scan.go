@@ -219,7 +219,7 @@ func (k *keyFold) apply(ctx context.Context, e *found) error {
 	}
 	k.disordered = k.disordered || k.late
 	switch {
-	case is != k.key && k.pushed == statementOf(e): // the row that had it before has another key from now on
+	case is != k.key && k.pushed == statementOf(&e.Event): // the row that had it before has another key from now on
 		k.state.gap, k.state.blind = e, true
 		return nil
 	case is != k.key: // the row has another key from now on
@@ -231,7 +231,7 @@ func (k *keyFold) apply(ctx context.Context, e *found) error {
 			return err
 		}
 		if k.state.presence == there {
-			k.pushed = statementOf(e)
+			k.pushed = statementOf(&e.Event)
 		}
 		k.state = *f.leaving(was, e)
 	case e.Op == sink.Insert:

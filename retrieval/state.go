@@ -63,7 +63,7 @@ type statement struct {
 	micros int64
 }
 
-func statementOf(e *found) statement { return statement{e.Tx, e.Time.UnixMicro()} }
+func statementOf(e *sink.Event) statement { return statement{e.Tx, e.Time.UnixMicro()} }
 
 func newFold(m *model.Model, wholes []found) *fold {
 	return &fold{model: m, rows: map[string]*state{}, wholes: wholes}
@@ -78,16 +78,17 @@ func (f *fold) apply(e *found) (*state, error) {
 		return nil, err
 	}
 	s := f.leaving(old, e)
+	free := s == f.rows[old] // the old key, after the event
 	if s == nil || e.Op == sink.Insert {
 		s = &state{} // another row than the one before it under this key
 	}
 	s.apply(f.model, e)
 	if old != key {
-		if f.rows[old] == s {
+		if free {
 			f.rows[old] = &state{presence: gone, last: e}
 		}
-		if f.statement != statementOf(e) {
-			f.statement, f.pushed = statementOf(e), map[string]*state{}
+		if f.statement != statementOf(&e.Event) {
+			f.statement, f.pushed = statementOf(&e.Event), map[string]*state{}
 		}
 		if had := f.rows[key]; had != nil && had.presence == there {
 			f.pushed[key] = had
@@ -103,7 +104,7 @@ func (f *fold) apply(e *found) (*state, error) {
 // them.
 func (f *fold) leaving(key string, e *found) *state {
 	s := f.pushed[key]
-	if s == nil || f.statement != statementOf(e) {
+	if s == nil || f.statement != statementOf(&e.Event) {
 		return f.rows[key]
 	}
 	delete(f.pushed, key)
