@@ -3,9 +3,10 @@
 // An [Event] says that one row of an audited table changed: which row, which
 // columns, from what to what, by whom, when and why. A [Sink] is a place that
 // takes events. Package bunaudit builds the events and calls the sink; package
-// sqlsink (folder sink_sql) stores them in an SQL table; [Tee] sends them to
-// several sinks, [Func] makes a sink of a function, [Discard] takes everything
-// and keeps nothing.
+// sqlsink (folder sink_sql) stores them in an SQL table, package kafkasink (folder
+// sink_kafka) sends them to Kafka; [Tee] hands them to several sinks, [Func] makes
+// a sink of a function, [Discard] takes everything and keeps nothing. What else a
+// sink may be able to do it says by [Checker], [Tabled] and [CommitListener].
 //
 // # Guarantees
 //

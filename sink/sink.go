@@ -3,10 +3,6 @@ package sink
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
-
-	"github.com/sqlaudit/bun/internal/isnil"
 )
 
 // Sink takes the events of audited statements.
@@ -69,53 +65,3 @@ type Discard struct{}
 
 // Write does nothing.
 func (Discard) Write(context.Context, Tx, []Event) error { return nil }
-
-// Tee returns a sink that hands every event to each of the sinks, in the order
-// given, within one transaction. Every sink is called even where an earlier one
-// failed; their errors are joined, and any error undoes the change for all.
-// With no sink it does what [Discard] does; with one it is that sink. It panics
-// where one of several is nil.
-func Tee(sinks ...Sink) Sink {
-	switch len(sinks) {
-	case 0:
-		return Discard{}
-	case 1:
-		return sinks[0]
-	}
-	for i, s := range sinks {
-		if isnil.Of(s) {
-			panic(fmt.Sprintf("sink: Tee was given %d sinks, of which number %d is nil: leave it out", len(sinks), i+1))
-		}
-	}
-	return tee(append([]Sink(nil), sinks...))
-}
-
-type tee []Sink
-
-func (t tee) Write(ctx context.Context, tx Tx, events []Event) error {
-	var errs []error
-	for _, s := range t {
-		if err := s.Write(ctx, tx, events); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Check checks every sink that can be checked, see [Checker].
-func (t tee) Check(ctx context.Context, tx Tx) error {
-	var errs []error
-	for _, s := range t {
-		if c, ok := s.(Checker); ok {
-			errs = append(errs, c.Check(ctx, tx))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Checker is implemented by a [Sink] that can tell before the first event
-// whether it will be able to take one: whether its table is there, say. It
-// reads and does not write. The error says what to do.
-type Checker interface {
-	Check(ctx context.Context, tx Tx) error
-}

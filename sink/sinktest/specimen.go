@@ -53,7 +53,7 @@ func specimens() []specimen {
 	}
 	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
 
-	for _, op := range []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore, sink.Truncate, sink.Opaque} {
+	for _, op := range []sink.Op{sink.Insert, sink.Update, sink.Delete, sink.Restore, sink.Truncate, sink.Opaque, sink.Snapshot, sink.Erase} {
 		add("op "+string(op), func(e *sink.Event) { e.Op = op })
 	}
 	add("nothing but what is required", func(e *sink.Event) {
@@ -78,7 +78,7 @@ func specimens() []specimen {
 	add("masked columns", func(e *sink.Event) {
 		hash := raw(`"hmac-sha256:` + strings.Repeat("0f", 32) + `"`)
 		e.Changes = map[string]sink.Change{
-			"email": {Mask: sink.Redacted}, "iban": {Old: hash, New: raw(`null`), Mask: sink.Hashed},
+			"email": {Mask: sink.Redacted}, "iban": {Old: hash, New: raw(`null`), Mask: sink.Hashed}, "name": {Mask: sink.Erased},
 		}
 	})
 	for _, v := range []string{

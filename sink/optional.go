@@ -2,6 +2,13 @@ package sink
 
 import "context"
 
+// Checker is implemented by a [Sink] that can tell before the first event
+// whether it will be able to take one: whether its table is there, say. It
+// reads and does not write. The error says what to do.
+type Checker interface {
+	Check(ctx context.Context, tx Tx) error
+}
+
 // Table names an SQL table. Both names are taken as they are and quoted: a dot
 // is a part of the name.
 type Table struct {
@@ -18,8 +25,8 @@ type Tabled interface {
 	Sink
 
 	// EventTables returns the tables, in the order in which Write inserts into
-	// them; nobody changes the slice. None means that this sink, as it is configured, needs its Write
-	// called.
+	// them; nobody changes the slice. None means that this sink, as it is
+	// configured, needs its Write called.
 	EventTables() []Table
 
 	// Explain returns the error that Write returns where the database refuses its
@@ -34,43 +41,4 @@ type CommitListener interface {
 	// committed, as far as Bun tells. It is a hint: calls may be missing or too
 	// many. It must return at once.
 	Committed(ctx context.Context)
-}
-
-// EventTables returns the tables of all sinks, or none where one of them needs
-// its Write called.
-func (t tee) EventTables() []Table {
-	var tables []Table
-	for _, s := range t {
-		tabled, ok := s.(Tabled)
-		if !ok {
-			return nil
-		}
-		own := tabled.EventTables()
-		if len(own) == 0 {
-			return nil
-		}
-		tables = append(tables, own...)
-	}
-	return tables
-}
-
-// Explain returns what the first sink says whose tables err is about.
-func (t tee) Explain(err error) error {
-	for _, s := range t {
-		if tabled, ok := s.(Tabled); ok {
-			if explained := tabled.Explain(err); explained != nil {
-				return explained
-			}
-		}
-	}
-	return nil
-}
-
-// Committed tells every sink that listens.
-func (t tee) Committed(ctx context.Context) {
-	for _, s := range t {
-		if l, ok := s.(CommitListener); ok {
-			l.Committed(ctx)
-		}
-	}
 }
