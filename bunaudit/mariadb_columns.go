@@ -92,10 +92,7 @@ func (m mariadb) identityColumn(name string, typ value.MySQLType) column {
 	}
 	c.expr = func(b []byte, qualified string) []byte { return value.AppendMySQLExpr(b, typ.AsPrinted(), qualified) }
 	c.assigned = func(b []byte, expression string) []byte {
-		if typ.IsInteger() { // the column rounds
-			expression = "ROUND(" + expression + "\n)"
-		}
-		return value.AppendMySQLExpr(b, typ.AsPrinted(), "("+expression+"\n)")
+		return value.AppendMySQLExpr(b, typ.AsPrinted(), string(typ.AppendAssigned(nil, expression)))
 	}
 	return c
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/mysqldialect"
@@ -286,4 +288,37 @@ func TestAnUpsertThatMovesARowOnMariaDB(t *testing.T) {
 	var ids []int64
 	require.NoError(t, a.NewRaw("INSERT INTO stock VALUES (12, 'a', 1), (13, 'd', 1) ON DUPLICATE KEY UPDATE id = VALUES(id) RETURNING id").Scan(t.Context(), &ids))
 	require.Equal(t, []int64{12, 13}, ids)
+}
+
+// Slot has a key that MariaDB prints in another form than the one it is set in.
+type Slot struct {
+	bun.BaseModel `bun:"table:slots,audit"`
+
+	At    time.Time `bun:",pk"`
+	Until time.Time `bun:",pk,type:timestamp(6)"`
+	Day   time.Time `bun:",pk,type:date"`
+	Price string    `bun:",pk,type:decimal(10,2)"`
+	Room  []byte    `bun:",pk,type:binary(2)"`
+	Guest uuid.UUID `bun:",pk,type:uuid"`
+	Name  string    `bun:",pk,type:char(3)"`
+}
+
+func TestAKeyIsSetInAnotherFormThanTheColumnHas(t *testing.T) {
+	db := testdb.New(t, testdb.MariaDB)
+	a := newAudited(t, db, bunaudit.Config{Models: []any{(*Slot)(nil)}})
+	a.execute(t, "CREATE TABLE slots (at datetime(6), until timestamp(6) DEFAULT '2001-01-01', day date, price decimal(10,2), room binary(2), "+
+		"guest uuid, name char(3), PRIMARY KEY (at, until, day, price, room, guest, name))")
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	slot := Slot{At: noon, Until: noon, Day: noon.Truncate(24 * time.Hour), Price: "1", Room: []byte("a"), Name: "x"}
+	require.NoError(t, exec(a.NewInsert().Model(&slot).Exec(t.Context())))
+	for _, set := range []string{
+		"at = '2026-01-02 13:00:00'", "at = at + INTERVAL 1 DAY", "until = '2026-01-02'", "day = '2026-01-03 14:00:00'", "price = 2", "price = price * 1.555",
+		"room = 'b'", "guest = 'ABCDEF00-0000-0000-0000-000000000000'", "name = 'y '",
+	} {
+		require.NoError(t, exec(a.NewUpdate().Model((*Slot)(nil)).Set(set).Where("1 = 1").Exec(t.Context())), set)
+		events := a.events(t)
+		last := events[len(events)-1]
+		require.Len(t, last.Changes, 1, set)
+		require.NotNil(t, last.OldKey, set)
+	}
 }

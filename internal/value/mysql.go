@@ -72,8 +72,30 @@ func (t MySQLType) AsPrinted() MySQLType {
 	return t
 }
 
-// IsInteger reports whether the column holds integers.
-func (t MySQLType) IsInteger() bool { return t.rule == mysqlInteger }
+// AppendAssigned appends an expression for what a column of the type holds once
+// another expression is assigned to it, which may be of any type: a text, say, of a
+// time or a number that the column prints with more digits.
+func (t MySQLType) AppendAssigned(b []byte, expression string) []byte {
+	base, rest, _ := strings.Cut(strings.ToLower(t.Name), "(")
+	base, _, _ = strings.Cut(base, " ")
+	args, _, limited := strings.Cut(rest, ")")
+	switch base {
+	case "timestamp":
+		base = "datetime"
+	case "datetime", "date", "time", "decimal", "binary", "uuid", "inet4", "inet6":
+	case "char":
+		return appendAll(b, "RTRIM(", expression, "\n)")
+	default:
+		if t.rule == mysqlInteger { // the column rounds
+			return appendAll(b, "ROUND(", expression, "\n)")
+		}
+		return appendAll(b, "(", expression, "\n)")
+	}
+	if limited {
+		base += "(" + args + ")"
+	}
+	return appendAll(b, "CAST(", expression, "\nAS ", base, ")")
+}
 
 // IsNumber reports whether the column holds numbers.
 func (t MySQLType) IsNumber() bool { return t.rule >= mysqlInteger && t.rule <= mysqlDouble }
