@@ -199,7 +199,7 @@ func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, er
 		return 0, err
 	}
 	last, err := q.seqOf(ctx, q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
-		return sel.Where("e.time <= ?", eventrow.NewTime(t)).OrderExpr("e.seq DESC").Limit(1)
+		return sel.Where("e.time <= ?", eventrow.NewTime(bounded(t))).OrderExpr("e.seq DESC").Limit(1)
 	}))
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: read events: %w", err)

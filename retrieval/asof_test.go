@@ -196,6 +196,13 @@ func TestAsOfGivesTheModel(t *testing.T) {
 		assert.Equal(t, json.RawMessage(`"JJ"`), values["nick"])
 		assert.Equal(t, json.RawMessage(`2`), values["id"])
 
+		for _, far := range []time.Time{time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Unix(1<<55, 0)} {
+			_, err := retrieval.For[Customer](db).Key(2).AsOf(ctx, far)
+			require.NoError(t, err)
+		}
+		_, err = retrieval.For[Customer](db).Key(2).AsOf(ctx, time.Date(-44, 3, 15, 0, 0, 0, 0, time.UTC))
+		require.ErrorIs(t, err, sql.ErrNoRows)
+
 		n := 0
 		for row, err := range retrieval.For[Customer](db).Keys(1, 2, 3).RowsAsOf(ctx, start().Add(3*time.Minute)) {
 			require.NoError(t, err)

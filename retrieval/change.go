@@ -86,30 +86,31 @@ func as[T any](v any, raw json.RawMessage, mask sink.Mask) (T, bool) {
 //	FIELD name CHANGED AT 2026-01-02T03:04:05Z FROM Jane Doe TO Jane Smith BY user 1
 //
 // A row's first values are SET with TO alone, its last ones REMOVED with FROM
-// alone. NULL is NULL, a value that was redacted or hashed is [redacted] or
-// [hashed], nobody is unknown. A text that would not be one plain word or
-// phrase, because it is empty, has line breaks or looks like one of these, is
-// quoted.
+// alone. What Baseline has put on record is RECORDED AS it was found, and what
+// Erase has taken from it is ERASED, with no values. NULL is NULL, a value that
+// was redacted, hashed or erased is [redacted], [hashed] or [erased], nobody is
+// unknown. A text that would not be one plain word or phrase, because it is empty,
+// has line breaks or looks like one of these, is quoted.
 func (c Change) String() string {
 	var b strings.Builder
 	b.WriteString("FIELD " + phrase(c.Field))
-	from, to := true, true
+	verb, from, to := " CHANGED", " FROM ", " TO "
 	switch {
 	case c.Op == sink.Insert:
-		b.WriteString(" SET")
-		from = false
+		verb, from = " SET", ""
 	case c.Op == sink.Delete && !c.Soft:
-		b.WriteString(" REMOVED")
-		to = false
-	default:
-		b.WriteString(" CHANGED")
+		verb, to = " REMOVED", ""
+	case c.Op == sink.Snapshot:
+		verb, from, to = " RECORDED", "", " AS "
+	case c.Op == sink.Erase:
+		verb, from, to = " ERASED", "", ""
 	}
-	b.WriteString(" AT " + c.Time.UTC().Format(time.RFC3339))
-	if from {
-		b.WriteString(" FROM " + text(c.OldJSON, c.Mask))
+	b.WriteString(verb + " AT " + c.Time.UTC().Format(time.RFC3339))
+	if from != "" {
+		b.WriteString(from + text(c.OldJSON, c.Mask))
 	}
-	if to {
-		b.WriteString(" TO " + text(c.NewJSON, c.Mask))
+	if to != "" {
+		b.WriteString(to + text(c.NewJSON, c.Mask))
 	}
 	b.WriteString(" BY " + actor(c.Actor))
 	return b.String()
@@ -144,6 +145,8 @@ func text(raw json.RawMessage, mask sink.Mask) string {
 		return "[redacted]"
 	case mask == sink.Hashed:
 		return "[hashed]"
+	case mask == sink.Erased:
+		return "[erased]"
 	}
 	var s string
 	if bytes.HasPrefix(raw, []byte(`"`)) && json.Unmarshal(raw, &s) == nil {

@@ -143,6 +143,17 @@ func TestExport(t *testing.T) {
 		assert.Equal(t, []string{"2026-01-02T03:06:05Z", "update", "customers", `{"id":2}`, "name", `"Jane Doe"`, `"Jane Smith"`, "",
 			"1", "user", "Jane", "", "marriage", uuid(4711), uuid(2)}, lines[3])
 
+		record(t, db, sqlsink.New(), sink.Event{ID: uuid(50), Op: sink.Truncate}, // no field has changed
+			sink.Event{ID: uuid(51), Op: sink.Insert, Table: "members", Key: sink.Values{"team": json.RawMessage(`1`), "person": json.RawMessage(`2`)}})
+		out.Reset()
+		n, err = retrieval.ForAll(db).Op(sink.Truncate, sink.Insert).Offset(13).WriteCSV(ctx, &out)
+		require.NoError(t, err)
+		assert.Equal(t, 3, n)
+		lines, err = csv.NewReader(&out).ReadAll()
+		require.NoError(t, err)
+		assert.Equal(t, []string{"truncate", "customers", "", ""}, lines[2][1:5])
+		assert.Equal(t, []string{"insert", "members", `{"person":2,"team":1}`, ""}, lines[3][1:5])
+
 		_, err = retrieval.For[Customer](db).WriteJSONLines(ctx, full{})
 		require.ErrorIs(t, err, errFull)
 		_, err = retrieval.For[Customer](db).WriteCSV(ctx, full{})

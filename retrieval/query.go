@@ -227,7 +227,20 @@ func (q *Query[M]) Until(t time.Time) *Query[M] {
 // the result is comparing with t.
 func ceil(t time.Time) time.Time {
 	if c := t.Truncate(time.Microsecond); c.Before(t) {
-		return c.Add(time.Microsecond)
+		t = c.Add(time.Microsecond)
+	}
+	return bounded(t)
+}
+
+// bounded leaves times in the years that every database takes, and that are
+// compared as texts: nothing happened before them, nor after.
+func bounded(t time.Time) time.Time {
+	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+	switch {
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
 	}
 	return t
 }

@@ -31,29 +31,41 @@ func (q *Query[M]) event(e *found) Event[M] {
 
 // Changes runs the query and gives the changes of its events field by field: an
 // event's in the order of [Event.Fields], with [Query.Field] only those of these
-// fields. The sequence ends after an error, which comes with the zero Change.
+// fields. An event that has changed no field, such as a truncation or the insert of
+// a row that is nothing but its key, is for [Query.Events] alone. The sequence ends
+// after an error, which comes with the zero Change.
 func (q *Query[M]) Changes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		skip, left := q.offset, q.limit
-		err := q.each(ctx, 0, 0, func(e *found) bool {
-			for _, c := range changes(&e.Event, q.model, q.fields) {
-				if skip > 0 {
-					skip--
-					continue
-				}
-				if !yield(c, nil) {
-					return false
-				}
-				if left--; left == 0 {
-					return false
-				}
-			}
-			return true
-		})
+		err := q.eachChange(ctx, false, func(c Change) bool { return yield(c, nil) })
 		if err != nil {
 			yield(Change{}, err)
 		}
 	}
+}
+
+// eachChange calls fn with the changes until it returns false; if also, with one of
+// no field for each event that has none.
+func (q *query) eachChange(ctx context.Context, also bool, fn func(Change) bool) error {
+	skip, left := q.offset, q.limit
+	return q.each(ctx, 0, 0, func(e *found) bool {
+		all := changes(&e.Event, q.model, q.fields)
+		if also && len(all) == 0 {
+			all = []Change{newChange(&e.Event, q.model, "", sink.Change{})}
+		}
+		for _, c := range all {
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if !fn(c) {
+				return false
+			}
+			if left--; left == 0 {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // All runs the query and returns its events. Without a [Query.Limit] there may

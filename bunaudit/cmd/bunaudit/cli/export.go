@@ -12,7 +12,7 @@ func (c *command) export() *cobra.Command {
 		Use:   "export [table]",
 		Short: "Write history as JSON Lines or CSV, the oldest first",
 		Long: `Write history to the standard output, the oldest first: as JSON Lines, an event a line, or as CSV, a changed field a line.
-In CSV an event without changes of fields, such as a truncation, is no line.`,
+In CSV an event without changes of fields, such as a truncation, is a line without a field.`,
 		Example: c.example("export --since 2026-01-01 --until 2026-02-01 > january.jsonl", "export customers --key id=2 --format csv"),
 		Args:    upToOneTable,
 		RunE: func(cmd *cobra.Command, args []string) error {
