@@ -14,10 +14,6 @@ import (
 	"github.com/sqlaudit/bun/sink"
 )
 
-// defaultTable is the table that the SQL sink writes to where it isn't told
-// otherwise.
-const defaultTable = "audit_events"
-
 // Query asks for events. Make one with [For], [ForTable] or [ForAll]; its
 // methods change it and return it. It must not be used by several goroutines at
 // once, but may be run more than once.
@@ -98,7 +94,7 @@ func ForAll(db bun.IDB) *Query[sink.Values] {
 }
 
 func newQuery(db bun.IDB, name string) query {
-	q := query{db: db, name: name, events: eventrow.Table{Name: defaultTable}}
+	q := query{db: db, name: name, events: eventrow.Table{Name: eventrow.DefaultTable}}
 	if db == nil {
 		q.fail(errors.New("retrieval: the database is nil"))
 		return q

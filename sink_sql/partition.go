@@ -131,16 +131,16 @@ const partitionedKind = "p"
 // kind is PostgreSQL's letter for the table, empty where there is none.
 func (s *Sink) kind(ctx context.Context, db bun.IDB) (string, error) {
 	var kinds []string
-	err := db.NewRaw("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = to_regclass(?)", quotedName(db, s.table)).Scan(ctx, &kinds)
+	err := db.NewRaw("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = to_regclass(?)", s.table.Quoted(db.Dialect())).Scan(ctx, &kinds)
 	if err != nil || len(kinds) == 0 {
 		return "", err
 	}
 	return kinds[0], nil
 }
 
-// quotedName is the name as PostgreSQL's functions take it.
-func quotedName(db bun.IDB, t eventrow.Table) string {
-	return t.DDL(db.Dialect(), "?")
+// beside is a table of another name in the table's schema.
+func (s *Sink) beside(name string) eventrow.Table {
+	return eventrow.Table{Schema: s.table.Schema, Name: name}
 }
 
 func (s *Sink) partitions(ctx context.Context, db bun.IDB) ([]Partition, error) {
@@ -168,7 +168,7 @@ func (s *Sink) partitions(ctx context.Context, db bun.IDB) ([]Partition, error) 
 	greatest(c.reltuples, 0)::bigint AS events, pg_catalog.pg_total_relation_size(c.oid) AS bytes
 FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid,
 	LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound) AS b
-WHERE i.inhparent = to_regclass(?) ORDER BY b.bound = 'DEFAULT', until_bound`, quotedName(db, s.table)).Scan(ctx, &rows)
+WHERE i.inhparent = to_regclass(?) ORDER BY b.bound = 'DEFAULT', until_bound`, s.table.Quoted(db.Dialect())).Scan(ctx, &rows)
 	if err != nil {
 		return nil, err
 	}

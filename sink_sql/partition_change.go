@@ -14,7 +14,7 @@ import (
 // add makes a partition, and reports whether it wasn't there. It is made as a
 // table and attached, since to create it as a partition would lock out all reads.
 func (s *Sink) add(ctx context.Context, db bun.IDB, p Partition) (added bool, err error) {
-	part := eventrow.Table{Schema: s.table.Schema, Name: p.Name}
+	part := s.beside(p.Name)
 	from, until := eventrow.NewTime(p.From), eventrow.NewTime(p.Until)
 	err = patiently(ctx, db, func(ctx context.Context, tx bun.Tx) error {
 		added = false
@@ -57,7 +57,7 @@ func hasDefault(all []Partition) bool {
 }
 
 func (s *Sink) detach(ctx context.Context, db bun.IDB, p Partition, drop bool) error {
-	part := eventrow.Table{Schema: s.table.Schema, Name: p.Name}
+	part := s.beside(p.Name)
 	err := patiently(ctx, db, func(ctx context.Context, tx bun.Tx) error {
 		// Not CONCURRENTLY: PostgreSQL has no such thing where there is a default
 		// partition.

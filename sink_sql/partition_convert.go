@@ -29,7 +29,7 @@ func (s *Sink) convert(ctx context.Context, db *bun.DB) error {
 		_, err := s.addPartitions(ctx, db, monthsAhead)
 		return err
 	}
-	c := conversion{Sink: s, db: db, first: eventrow.Table{Schema: s.table.Schema, Name: s.table.Name + firstPartition}}
+	c := conversion{Sink: s, db: db, first: s.beside(s.table.Name + firstPartition)}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
@@ -58,7 +58,7 @@ type conversion struct {
 // leave the others without, or would have to be made anew.
 func (c *conversion) obstacles(ctx context.Context) error {
 	var found []string
-	name := quotedName(c.db, c.table)
+	name := c.quoted(c.table)
 	err := c.db.NewRaw(`WITH t AS (SELECT to_regclass(?)::oid AS oid)
 SELECT 'trigger ' || tgname FROM pg_catalog.pg_trigger, t WHERE tgrelid = t.oid AND NOT tgisinternal
 UNION ALL SELECT 'policy ' || polname FROM pg_catalog.pg_policy, t WHERE polrelid = t.oid
@@ -109,7 +109,7 @@ func (c *conversion) named(suffix string) bun.Name { return bun.Name(c.first.Nam
 func (c *conversion) index(ctx context.Context) error {
 	for _, x := range []struct{ name, columns string }{{"_pkey", `("seq", "time")`}, {"_id_time_key", `("id", "time")`}} {
 		// One that an interrupted attempt left behind is of no use.
-		index := eventrow.Table{Schema: c.table.Schema, Name: c.first.Name + x.name}
+		index := c.beside(string(c.named(x.name)))
 		if err := exec(ctx, c.db, "DROP INDEX CONCURRENTLY IF EXISTS ?", index.Expr()); err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (c *conversion) swap(ctx context.Context) error {
 		ddl = append(ddl, indexes.create...)
 		ddl = append(ddl,
 			"ALTER TABLE {table} ATTACH PARTITION {first} FOR VALUES FROM (MINVALUE) TO ('"+c.until.Format(time.RFC3339)+"')",
-			"ALTER TABLE {first} DROP CONSTRAINT "+quoteName(c.db, string(c.named("_time_check"))),
+			"ALTER TABLE {first} DROP CONSTRAINT "+c.quotedNamed("_time_check"),
 			"CREATE TABLE {other} PARTITION OF {table} DEFAULT",
 		)
 		return c.run(ctx, tx, append(ddl, rights...))
@@ -163,30 +163,30 @@ type stepped struct {
 func (c *conversion) step(ctx context.Context, tx bun.Tx) (stepped, error) {
 	var next int64
 	var constraints []string
-	if err := tx.NewRaw("SELECT nextval(pg_get_serial_sequence(?, 'seq'))", quotedName(c.db, c.table)).Scan(ctx, &next); err != nil {
+	if err := tx.NewRaw("SELECT nextval(pg_get_serial_sequence(?, 'seq'))", c.quoted(c.table)).Scan(ctx, &next); err != nil {
 		return stepped{}, err
 	}
 	err := tx.NewRaw("SELECT conname FROM pg_catalog.pg_constraint WHERE conrelid = to_regclass(?) AND contype IN ('p', 'u')",
-		quotedName(c.db, c.table)).Scan(ctx, &constraints)
+		c.quoted(c.table)).Scan(ctx, &constraints)
 	if err != nil {
 		return stepped{}, err
 	}
 	out := stepped{identity: fmt.Sprintf(`ALTER TABLE {table} ALTER "seq" ADD GENERATED ALWAYS AS IDENTITY (START WITH %d)`, next)}
 	ddl := []string{`ALTER TABLE {table} ALTER "seq" DROP IDENTITY`}
 	for _, name := range constraints {
-		ddl = append(ddl, "ALTER TABLE {table} DROP CONSTRAINT "+quoteName(c.db, name))
+		ddl = append(ddl, "ALTER TABLE {table} DROP CONSTRAINT "+c.quoted(eventrow.Table{Name: name}))
 	}
 	ddl = append(ddl, "ALTER TABLE {table} RENAME TO {first_name}",
-		"ALTER TABLE {first} ADD PRIMARY KEY USING INDEX "+quoteName(c.db, string(c.named("_pkey"))),
-		"ALTER TABLE {first} ADD UNIQUE USING INDEX "+quoteName(c.db, string(c.named("_id_time_key"))))
+		"ALTER TABLE {first} ADD PRIMARY KEY USING INDEX "+c.quotedNamed("_pkey"),
+		"ALTER TABLE {first} ADD UNIQUE USING INDEX "+c.quotedNamed("_id_time_key"))
 	for _, x := range c.table.Indexes(c.db.Dialect()) {
 		var there bool
-		if err := tx.NewRaw("SELECT to_regclass(?) IS NOT NULL", quotedName(c.db, eventrow.Table{Schema: c.table.Schema, Name: x.Name})).Scan(ctx, &there); err != nil {
+		if err := tx.NewRaw("SELECT to_regclass(?) IS NOT NULL", c.quoted(c.beside(x.Name))).Scan(ctx, &there); err != nil {
 			return stepped{}, err
 		}
 		if there { // else somebody has no use for it
-			ddl = append(ddl, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", quotedName(c.db, eventrow.Table{Schema: c.table.Schema, Name: x.Name}),
-				quoteName(c.db, string(c.named(strings.TrimPrefix(x.Name, c.table.Name))))))
+			ddl = append(ddl, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", c.quoted(c.beside(x.Name)),
+				c.quotedNamed(strings.TrimPrefix(x.Name, c.table.Name))))
 			out.create = append(out.create, x.Create)
 		}
 	}
@@ -202,15 +202,15 @@ SELECT format('ALTER TABLE {table} OWNER TO %I', pg_get_userbyid(relowner)) FROM
 UNION ALL SELECT format('GRANT %s ON {table} TO %s%s', g.privilege_type,
 	CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
 	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM t, LATERAL aclexplode(t.relacl) AS g WHERE g.grantee <> t.relowner`, quotedName(c.db, c.table)).Scan(ctx, &ddl)
+FROM t, LATERAL aclexplode(t.relacl) AS g WHERE g.grantee <> t.relowner`, c.quoted(c.table)).Scan(ctx, &ddl)
 	return ddl, err
 }
 
 // run runs statements, with the names of the tables in the place of their
 // placeholders.
 func (c *conversion) run(ctx context.Context, tx bun.Tx, ddl []string) error {
-	names := strings.NewReplacer("{table}", quotedName(c.db, c.table), "{first}", quotedName(c.db, c.first),
-		"{first_name}", quoteName(c.db, c.first.Name), "{other}", quotedName(c.db, c.table.OtherMonths()))
+	names := strings.NewReplacer("{table}", c.quoted(c.table), "{first}", c.quoted(c.first),
+		"{first_name}", c.quotedNamed(""), "{other}", c.quoted(c.table.OtherMonths()))
 	stmts := make([]string, len(ddl))
 	for i, stmt := range ddl {
 		stmts[i] = names.Replace(stmt)
@@ -218,4 +218,9 @@ func (c *conversion) run(ctx context.Context, tx bun.Tx, ddl []string) error {
 	return eventrow.Run(ctx, tx, stmts)
 }
 
-func quoteName(db bun.IDB, name string) string { return quotedName(db, eventrow.Table{Name: name}) }
+func (c *conversion) quoted(t eventrow.Table) string { return t.Quoted(c.db.Dialect()) }
+
+// quotedNamed is the quoted name, without its schema, of what named names.
+func (c *conversion) quotedNamed(suffix string) string {
+	return c.quoted(eventrow.Table{Name: string(c.named(suffix))})
+}

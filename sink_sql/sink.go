@@ -12,8 +12,9 @@ import (
 	"github.com/sqlaudit/bun/sink"
 )
 
-// DefaultTable is the name of the table where [Table] gives no other.
-const DefaultTable = "audit_events"
+// DefaultTable is the name of the table where [Table] gives no other:
+// audit_events.
+const DefaultTable = eventrow.DefaultTable
 
 // Sink stores events in an SQL table. It implements [sink.Sink] and
 // [sink.Checker]. Make one with [New]; it is immutable and safe for concurrent

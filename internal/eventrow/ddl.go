@@ -142,16 +142,16 @@ func (t Table) Create(d Dialect) ([]string, error) {
 		if t.Schema != "" {
 			stmts = append(stmts, "CREATE SCHEMA IF NOT EXISTS "+quote(d, t.Schema))
 		}
-		stmts = append(stmts, strings.Replace(postgresTable, "{table}", t.quoted(d), 1))
+		stmts = append(stmts, strings.Replace(postgresTable, "{table}", t.Quoted(d), 1))
 		for _, x := range t.Indexes(d) {
 			stmts = append(stmts, x.Create)
 		}
 	case dialect.SQLite:
-		stmts = append(stmts, strings.Replace(sqliteTable, "{table}", t.quoted(d), 1))
+		stmts = append(stmts, strings.Replace(sqliteTable, "{table}", t.Quoted(d), 1))
 		for _, x := range indexes() {
 			// SQLite has the schema before the index's name, and only there.
 			stmts = append(stmts, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s",
-				Table{t.Schema, t.index(x.suffix)}.quoted(d), quote(d, t.Name), x.columns))
+				Table{t.Schema, t.index(x.suffix)}.Quoted(d), quote(d, t.Name), x.columns))
 		}
 	case dialect.MySQL:
 		if t.Schema != "" {
@@ -173,13 +173,13 @@ func (t Table) Indexes(d Dialect) []Index {
 	var all []Index
 	for _, x := range indexes() {
 		name := t.index(x.suffix)
-		all = append(all, Index{name, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s", quote(d, name), t.quoted(d), x.columns)})
+		all = append(all, Index{name, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s %s", quote(d, name), t.Quoted(d), x.columns)})
 	}
 	return all
 }
 
 func (t Table) createMySQL(d Dialect) string {
-	names := []string{`"`, "`", "{table}", t.quoted(d), "{invisible}", "/*!80023 INVISIBLE *//*M!100303 INVISIBLE */"}
+	names := []string{`"`, "`", "{table}", t.Quoted(d), "{invisible}", "/*!80023 INVISIBLE *//*M!100303 INVISIBLE */"}
 	for _, x := range indexes() {
 		names = append(names, "{"+x.suffix+"_idx}", quote(d, t.index(x.suffix)))
 	}
@@ -191,7 +191,7 @@ func (t Table) createMySQL(d Dialect) string {
 func (t Table) Drop(d Dialect) ([]string, error) {
 	switch d.Name() {
 	case dialect.PG, dialect.SQLite, dialect.MySQL:
-		return []string{"DROP TABLE IF EXISTS " + t.quoted(d)}, nil
+		return []string{"DROP TABLE IF EXISTS " + t.Quoted(d)}, nil
 	default:
 		return nil, unsupported(d)
 	}
@@ -199,7 +199,8 @@ func (t Table) Drop(d Dialect) ([]string, error) {
 
 func (t Table) index(suffix string) string { return t.Name + "_" + suffix + "_idx" }
 
-func (t Table) quoted(d Dialect) string {
+// Quoted returns the table as SQL has it.
+func (t Table) Quoted(d Dialect) string {
 	if t.Schema == "" {
 		return quote(d, t.Name)
 	}

@@ -18,7 +18,7 @@ func (t Table) CreateMonthly(d Dialect) ([]string, error) {
 			stmts[i] = monthly(s)
 		}
 	}
-	return append(stmts, "CREATE TABLE IF NOT EXISTS "+t.OtherMonths().quoted(d)+" PARTITION OF "+t.quoted(d)+" DEFAULT"), nil
+	return append(stmts, "CREATE TABLE IF NOT EXISTS "+t.OtherMonths().Quoted(d)+" PARTITION OF "+t.Quoted(d)+" DEFAULT"), nil
 }
 
 // monthly partitions the table of a CREATE TABLE.
@@ -33,8 +33,8 @@ func monthly(create string) string {
 // OtherMonths is the partition that takes the events of months that have none.
 func (t Table) OtherMonths() Table { return Table{t.Schema, t.Name + "_default"} }
 
-// Month returns the beginning of the month that t is in, in UTC, and the name of
-// its partition.
+// Month returns the beginning of the month that a time is in, in UTC, and the
+// partition of that month.
 func (t Table) Month(at time.Time) (time.Time, Table) {
 	at = at.UTC()
 	first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)

@@ -84,9 +84,9 @@ func FromEvent(e *sink.Event) (Row, error) {
 // validate checks what one database would refuse and another would take.
 func validate(e *sink.Event) error {
 	switch {
-	case !isUUID(e.ID):
+	case !IsUUID(e.ID):
 		return errors.New("id is not a UUID in lower case")
-	case !isUUID(e.Tx):
+	case !IsUUID(e.Tx):
 		return errors.New("tx is not a UUID in lower case")
 	case e.Op == "":
 		return errors.New("op is empty")
@@ -141,9 +141,9 @@ func (r *Row) ToEvent() (sink.Event, error) {
 	return e, nil
 }
 
-// isUUID reports whether s has the form that every database gives back
+// IsUUID reports whether s has the form that every database gives back
 // unchanged: hexadecimal in lower case, grouped 8-4-4-4-12.
-func isUUID(s string) bool {
+func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/sqlaudit/bun/sink"
 )
 
+// DefaultTable is the name of the SQL sink's table where nobody gives another.
+const DefaultTable = "audit_events"
+
 // MaxTableName is the longest name of a table in bytes: PostgreSQL cuts names
 // at 63, and two indexes whose names were cut alike would be taken for one.
 const MaxTableName = 63 - len("_old_key_idx")
