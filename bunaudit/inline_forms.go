@@ -75,29 +75,29 @@ func (p *inline) upsert(set columnSet) *eventForm {
 func (p *inline) image(op, side string, row pgevent.Ref) eventForm {
 	f := eventForm{width: 2, sel: eventrow.Select{Op: op, Key: "bunaudit_key", Changes: "bunaudit_changes"}}
 	b := append(p.table.AppendKey(nil, row), " AS bunaudit_key, "...)
-	b = p.sure(b, &p.table, row, nil, func(b []byte) []byte { return p.table.AppendImage(b, side, row) })
+	b = p.table.AppendImage(b, side, row)
 	f.list = string(append(b, " AS bunaudit_changes"...))
 	return f
 }
 
-// sure appends an expression that holds only as long as the types of the
-// columns are what they were, and where there are two images only if they are
-// the same in all columns but those of t. Else the statement fails: the table
-// was altered, or got a trigger, under the running program.
-func (p *inline) sure(b []byte, t *pgevent.Table, row, old pgevent.Ref, expr func([]byte) []byte) []byte {
-	types, conditional := t.AppendHolds(nil, row, old != nil)
-	if rest := p.rest(t); old != nil && len(rest.Key)+len(rest.Tracked) > 0 {
+// appendSureDiff appends the diff of the columns of t, a part of the table. The
+// statement fails where their types are others than they were, or where the images
+// differ in a column that isn't t's: the table was altered, or got a trigger, under
+// the running program.
+func (p *inline) appendSureDiff(b []byte, t *pgevent.Table, old, new pgevent.Ref) []byte {
+	sure, conditional := t.AppendHolds(nil, new, true)
+	if rest := p.rest(t); len(rest.Key)+len(rest.Tracked) > 0 {
 		if conditional {
-			types = append(types, " AND "...)
+			sure = append(sure, " AND "...)
 		}
-		types, conditional = rest.AppendSame(types, old, row), true
+		sure, conditional = rest.AppendSame(sure, old, new), true
 	}
 	if !conditional {
-		return expr(b)
+		return t.AppendDiff(b, old, new)
 	}
-	b = append(append(append(b, "CASE WHEN "...), types...), " THEN "...)
-	b = append(expr(b), " ELSE "...)
-	return append(p.table.AppendRaise(b, row), " END"...)
+	b = append(append(append(b, "CASE WHEN "...), sure...), " THEN "...)
+	b = append(t.AppendDiff(b, old, new), " ELSE "...)
+	return append(p.table.AppendRaise(b, new), " END"...)
 }
 
 // part is the table with the columns of a set alone, and rest what is missing
@@ -147,15 +147,9 @@ func (p *inline) form(set columnSet, fresh, gone string, old, new pgevent.Ref) *
 		f.width++
 	}
 	e.either(
-		func() {
-			e.b = p.sure(e.b, all, new, nil, func(b []byte) []byte { return all.AppendImage(b, "new", new) })
-		},
-		func() {
-			e.b = p.sure(e.b, all, old, nil, func(b []byte) []byte { return all.AppendImage(b, "old", old) })
-		},
-		func() {
-			e.b = p.sure(e.b, t, new, old, func(b []byte) []byte { return t.AppendDiff(b, old, new) })
-		})
+		func() { e.b = all.AppendImage(e.b, "new", new) },
+		func() { e.b = all.AppendImage(e.b, "old", old) },
+		func() { e.b = p.appendSureDiff(e.b, t, old, new) })
 	e.as("bunaudit_changes")
 	f.where = "bunaudit_changes <> '{}'"
 	if fresh != "" || gone != "" {

@@ -9,7 +9,6 @@ import (
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/pgevent"
 	"github.com/sqlaudit/bun/internal/value"
-	"github.com/sqlaudit/bun/sink"
 )
 
 // inline is how the statements on one table write their events, as far as it
@@ -85,23 +84,21 @@ FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(?)`
 		p.columns[name] = true
 		p.readsByModifier = p.readsByModifier || t.ReadsByModifier()
 	}
-	column := func(f *schema.Field, mask sink.Mask, at int) pgevent.Column {
-		return pgevent.Column{Name: f.Name, Quoted: string(f.SQLName), Type: types[f.Name], Mask: mask, At: at}
+	events, ok := pgevent.TableOf(m, types)
+	if !ok {
+		p.never = byHash
+		return p, nil
 	}
-	for _, i := range c.key {
-		p.table.Key = append(p.table.Key, column(c.fields[i], sink.Unmasked, i))
+	for i, at := range c.key {
+		events.Key[i].At = at
 	}
-	for _, t := range c.tracked {
-		if t.mask == sink.Hashed {
-			p.never = byHash
-			return p, nil
-		}
-		p.table.Tracked = append(p.table.Tracked, column(c.fields[t.at], t.mask, t.at))
+	for i, t := range c.tracked {
+		events.Tracked[i].At = t.at
 	}
-	if c.soft >= 0 {
-		soft := column(c.fields[c.soft], sink.Unmasked, c.soft)
-		p.table.Soft = &soft
+	if events.Soft != nil {
+		events.Soft.At = c.soft
 	}
+	p.table = *events
 	p.render(c)
 	return p, nil
 }

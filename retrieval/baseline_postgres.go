@@ -24,27 +24,12 @@ func (b *baseline) inDatabase() (*pgevent.Table, bool) {
 	if b.dialect() != dialect.PG {
 		return nil, false
 	}
-	column := func(f *schema.Field, mask sink.Mask) pgevent.Column {
-		return pgevent.Column{Name: f.Name, Quoted: string(f.SQLName), Type: b.table.Types[f.Name], Mask: mask}
-	}
-	t := &pgevent.Table{}
 	for _, f := range b.model.Key {
 		if len(b.model.Names(f.Name)) > 1 {
 			return nil, false
 		}
-		t.Key = append(t.Key, column(f, sink.Unmasked))
 	}
-	for _, c := range b.model.Columns {
-		if c.Mask == sink.Hashed {
-			return nil, false
-		}
-		t.Tracked = append(t.Tracked, column(c.Field, c.Mask))
-	}
-	if f := b.model.Bun.SoftDeleteField; f != nil {
-		soft := column(f, sink.Unmasked)
-		t.Soft = &soft
-	}
-	return t, true
+	return pgevent.TableOf(b.model, b.table.Types)
 }
 
 // nextInDatabase is like next, in one statement that moves no row: which rows are
@@ -75,15 +60,15 @@ bunaudit_images AS (SELECT ? AS bunaudit_key, ?? AS bunaudit_changes FROM bunaud
 bunaudit_logged AS (INSERT INTO ? (?) ? FROM bunaudit_images AS i` + unknown + ` RETURNING 1)
 SELECT (SELECT count(*) FROM bunaudit_page), (SELECT count(*) FROM bunaudit_logged), (SELECT bunaudit_place::text FROM bunaudit_page ORDER BY ? LIMIT 1),
 	(SELECT jsonb_agg((SELECT ? FROM ? AS t WHERE ?))::text FROM bunaudit_page AS p LEFT JOIN bunaudit_locked AS l ON ? WHERE l.? IS NULL)`
-	name := bun.Safe(b.model.Bun.SQLName)
+	name := b.model.Bun.SQLName
 	key := t.AppendKey(nil, pgevent.Qualified("t."))
 	args = append(append([]any{
 		b.table.Places(b.db, after, b.BatchSize),
 		name, b.identical("p", "t"),
-		bun.Safe(key), bun.Safe(soft), bun.Safe(sureImage(t)),
+		bun.Safe(key), bun.Safe(soft), bun.Safe(t.AppendImage(nil, "new", pgevent.Qualified("t."))),
 		b.events.Expr(), bun.Safe(row.AppendColumns(nil, &sel)), bun.Safe(row.AppendSelect(nil, &sel, true)),
 	}, args...), b.lastFirst(), bun.Safe(key), name, b.identical("p", "t"), b.identical("p", "l"),
-		bun.Safe(b.model.Identity[0].SQLName))
+		b.model.Identity[0].SQLName)
 
 	var page, logged int
 	var place, held *string
@@ -123,19 +108,6 @@ const knownSince = `SELECT e.seq FROM ? AS e WHERE e.table_name = ? AND e.key = 
 	AND NOT EXISTS (SELECT FROM ? AS d WHERE d.table_name = ? AND d.key = i.bunaudit_key AND d.op = 'delete' AND NOT d.soft AND d.seq > e.seq)
 	AND NOT EXISTS (SELECT FROM ? AS m WHERE m.table_name = ? AND m.old_key = i.bunaudit_key AND m.seq > e.seq)
 	LIMIT 1`
-
-// sureImage is an expression of what an event says of the row t. It fails where
-// the types of the columns are others than they were.
-func sureImage(t *pgevent.Table) string {
-	row := pgevent.Qualified("t.")
-	types, conditional := t.AppendHolds(nil, row, false)
-	if !conditional {
-		return string(t.AppendImage(nil, "new", row))
-	}
-	b := append(append([]byte("CASE WHEN "), types...), " THEN "...)
-	b = append(t.AppendImage(b, "new", row), " ELSE "...)
-	return string(append(t.AppendRaise(b, row), " END"...))
-}
 
 // identical is the condition that two rows are the same one.
 func (b *baseline) identical(one, other string) schema.Safe {

@@ -12,8 +12,9 @@
 //	t.AppendWasDeleted(b, old)              // boolean: the soft-delete mark is set
 //
 // They are short, since parsing and planning them is most of what they cost, and
-// depend on the types that the columns had when they were read:
-// [Table.AppendHolds] is the condition under which they are right.
+// depend on the types that the columns had when they were read. An image looks
+// whether they still have them; for a diff [Table.AppendHolds] is the condition
+// under which it is right.
 //
 // # Limits
 //

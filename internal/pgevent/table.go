@@ -1,9 +1,10 @@
 package pgevent
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
@@ -24,6 +25,30 @@ type Table struct {
 	Key     []Column // the columns of Event.Key
 	Tracked []Column // those of Event.Changes, without the key
 	Soft    *Column  // the soft-delete column, or nil
+}
+
+// TableOf says which columns events of a model's table have, with the types that
+// were read from the catalog. It reports false where one is recorded as a keyed
+// hash, which can't be made here.
+func TableOf(m *model.Model, types map[string]value.PostgresType) (*Table, bool) {
+	column := func(f *schema.Field, mask sink.Mask) Column {
+		return Column{Name: f.Name, Quoted: string(f.SQLName), Type: types[f.Name], Mask: mask}
+	}
+	t := &Table{}
+	for _, f := range m.Key {
+		t.Key = append(t.Key, column(f, sink.Unmasked))
+	}
+	for _, c := range m.Columns {
+		if c.Mask == sink.Hashed {
+			return nil, false
+		}
+		t.Tracked = append(t.Tracked, column(c.Field, c.Mask))
+	}
+	if f := m.Bun.SoftDeleteField; f != nil {
+		soft := column(f, sink.Unmasked)
+		t.Soft = &soft
+	}
+	return t, true
 }
 
 // A Ref appends how the expression names a column of an image.
@@ -51,7 +76,7 @@ func (t *Table) AppendKey(b []byte, row Ref) []byte {
 			b = append(b, ',')
 		}
 		c := &t.Key[i]
-		b = appendLiteral(b, c.Name)
+		b = value.AppendPostgresLiteral(b, c.Name)
 		b = append(b, ',')
 		b = appendValue(b, c, row)
 	}
@@ -59,8 +84,19 @@ func (t *Table) AppendKey(b []byte, row Ref) []byte {
 }
 
 // AppendImage appends a jsonb expression of all tracked columns, with their
-// values as side, which is old or new. It is NULL where none is tracked.
+// values as side, which is old or new. It is NULL where none is tracked, and fails,
+// see [Table.AppendRaise], where the types of the columns are others than they were.
 func (t *Table) AppendImage(b []byte, side string, row Ref) []byte {
+	holds, conditional := t.AppendHolds(nil, row, false)
+	if !conditional {
+		return t.appendImage(b, side, row)
+	}
+	b = append(append(append(b, "CASE WHEN "...), holds...), " THEN "...)
+	b = append(t.appendImage(b, side, row), " ELSE "...)
+	return append(t.AppendRaise(b, row), " END"...)
+}
+
+func (t *Table) appendImage(b []byte, side string, row Ref) []byte {
 	if len(t.Tracked) == 0 {
 		return append(b, "NULL::jsonb"...)
 	}
@@ -74,7 +110,7 @@ func (t *Table) AppendImage(b []byte, side string, row Ref) []byte {
 			b = append(b, ',')
 		}
 		c := &t.Tracked[i]
-		b = append(appendLiteral(b, c.Name), ',')
+		b = append(value.AppendPostgresLiteral(b, c.Name), ',')
 		if c.Mask == sink.Redacted {
 			b = append(b, redacted...)
 			continue
@@ -108,9 +144,9 @@ func (t *Table) AppendDiff(b []byte, old, new Ref) []byte {
 		b = append(b, "CASE WHEN "...)
 		b = appendDiffers(b, c, old, new)
 		if c.Mask == sink.Redacted {
-			b = appendLiteral(append(b, " THEN "...), ","+quoteJSON(c.Name)+`:{"mask":"redact"}`)
+			b = value.AppendPostgresLiteral(append(b, " THEN "...), member(c)+`{"mask":"redact"}`)
 		} else {
-			b = appendLiteral(append(b, " THEN concat("...), ","+quoteJSON(c.Name)+":")
+			b = value.AppendPostgresLiteral(append(b, " THEN concat("...), member(c))
 			b = append(b, ",jsonb_build_object('old',"...)
 			b = appendValue(b, c, old)
 			b = append(b, ",'new',"...)
@@ -219,7 +255,7 @@ func (t *Table) AppendWasDeleted(b []byte, row Ref) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendLiteral(b, zero)
+		b = value.AppendPostgresLiteral(b, zero)
 	}
 	return append(b, "))"...)
 }
@@ -248,11 +284,5 @@ func appendDiffers(b []byte, c *Column, old, new Ref) []byte {
 	return append(b, "::text"...)
 }
 
-func quoteJSON(s string) string {
-	b, _ := json.Marshal(s) // of a string never fails
-	return string(b)
-}
-
-// appendLiteral appends a string literal, whatever the session's
-// standard_conforming_strings is.
-func appendLiteral(b []byte, s string) []byte { return value.AppendPostgresLiteral(b, s) }
+// member is how the column begins in the JSON of changes.
+func member(c *Column) string { return string(value.AppendString([]byte{','}, c.Name)) + ":" }
