@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/sqltext"
@@ -157,7 +158,9 @@ func (mariadb) lastInsertID(ctx context.Context, u *unit) (id int64, err error) 
 	return id, err
 }
 
-func (m mariadb) quote(b []byte, name string) []byte { return appendQuoted(b, name, m.dialect) }
+func (m mariadb) quote(b []byte, name string) []byte {
+	return dialect.AppendName(b, name, m.dialect.IdentQuote())
+}
 
 // misfit knows the driver's errors by their texts, since they have no method for
 // their numbers: ambiguous column, unknown column, syntax error, no such table.

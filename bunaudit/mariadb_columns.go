@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/internal/value"
 )
@@ -39,7 +40,7 @@ func (m mariadb) columns(ctx context.Context, u *unit, p *plan, table string) (*
 	typeOf := func(f *schema.Field) (value.MySQLType, error) {
 		typ, ok := types[strings.ToLower(f.Name)]
 		if !ok {
-			return typ, missingColumn(f, table)
+			return typ, model.MissingColumn(f, table)
 		}
 		return typ, nil
 	}

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/sqlstate"
 	"github.com/sqlaudit/bun/internal/sqltext"
 	"github.com/sqlaudit/bun/internal/value"
@@ -113,7 +115,7 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 	for _, f := range pl.model.Identity {
 		typ, ok := types[f.Name]
 		if !ok {
-			return nil, missingColumn(f, table)
+			return nil, model.MissingColumn(f, table)
 		}
 		col := p.keyColumn(string(f.SQLName))
 		col.assigned = func(b []byte, expression string) []byte {
@@ -124,14 +126,14 @@ func (p postgres) columns(ctx context.Context, u *unit, pl *plan, table string) 
 	for _, f := range c.fields {
 		typ, ok := types[f.Name]
 		if !ok {
-			return nil, missingColumn(f, table)
+			return nil, model.MissingColumn(f, table)
 		}
 		c.image = append(c.image, column{
 			expr: func(b []byte, qualified string) []byte {
 				return append(value.AppendPostgresExpr(b, typ, qualified), "::text"...)
 			},
 			name: string(f.SQLName),
-			json: postgresJSON,
+			json: func(v driver.Value) (json.RawMessage, error) { return value.AppendPostgres(nil, v) },
 		})
 	}
 	c.inline, err = loadInline(ctx, u, pl.model, c, types, table)
@@ -168,10 +170,6 @@ func (postgres) loadRelation(ctx context.Context, u *unit, c *columns, table, mo
 // errNoTable says that the table that a statement names isn't there.
 var errNoTable = errors.New("there is no table")
 
-func missingColumn(f *schema.Field, table string) error {
-	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", table, f.SQLName, f.GoName)
-}
-
 // literal makes a literal of an unknown type, which PostgreSQL reads as the
 // type of the column that it is compared with.
 func (p postgres) literal(v driver.Value) (string, error) {
@@ -184,23 +182,6 @@ func (p postgres) literal(v driver.Value) (string, error) {
 	return "", fmt.Errorf("the driver delivered a %T for text", v)
 }
 
-func postgresJSON(v driver.Value) (json.RawMessage, error) {
-	var text []byte
-	switch v := v.(type) {
-	case string:
-		text = []byte(v)
-	case []byte:
-		text = v
-	default:
-		return nil, fmt.Errorf("the driver delivered a %T for JSON", v)
-	}
-	compact, ok := value.AppendJSON(make([]byte, 0, len(text)), text)
-	if !ok {
-		return nil, errors.New("the database delivered no JSON")
-	}
-	return compact, nil
-}
-
 func (postgres) in(b []byte, names []string, rows []identity) []byte {
 	return appendIn(b, names, rows, "")
 }
@@ -210,20 +191,10 @@ func (postgres) lastInsertID(context.Context, *unit) (int64, error) {
 	return driver.RowsAffected(0).LastInsertId()
 }
 
-func (p postgres) quote(b []byte, name string) []byte { return appendQuoted(b, name, p.dialect) }
+func (p postgres) quote(b []byte, name string) []byte {
+	return dialect.AppendName(b, name, p.dialect.IdentQuote())
+}
 
 // misfit looks for class 42 of PostgreSQL's error codes: syntax error or access
 // rule violation.
 func (postgres) misfit(err error) bool { return strings.HasPrefix(sqlstate.Of(err), "42") }
-
-func appendQuoted(b []byte, name string, d schema.Dialect) []byte {
-	quote := d.IdentQuote()
-	b = append(b, quote)
-	for i := range len(name) {
-		if name[i] == quote {
-			b = append(b, quote)
-		}
-		b = append(b, name[i])
-	}
-	return append(b, quote)
-}

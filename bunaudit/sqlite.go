@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/sqltext"
@@ -162,7 +163,9 @@ func (sqlite) lastInsertID(ctx context.Context, u *unit) (id int64, err error) {
 	return id, err
 }
 
-func (s sqlite) quote(b []byte, name string) []byte { return appendQuoted(b, name, s.dialect) }
+func (s sqlite) quote(b []byte, name string) []byte {
+	return dialect.AppendName(b, name, s.dialect.IdentQuote())
+}
 
 func (sqlite) misfit(err error) bool {
 	return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "no such table")

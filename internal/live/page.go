@@ -40,7 +40,7 @@ func (t *Table) Places(db bun.IDB, after *Row, n int) *bun.SelectQuery {
 	sel := t.from(db)
 	place := "jsonb_build_array("
 	for i, c := range t.identity {
-		sel = sel.ColumnExpr("t.?", bun.Safe(c.field.SQLName))
+		sel = sel.ColumnExpr("t.?", c.field.SQLName)
 		if i > 0 {
 			place += ", "
 		}
@@ -59,13 +59,13 @@ func At(place []string) *Row {
 }
 
 func (t *Table) from(db bun.IDB) *bun.SelectQuery {
-	return db.NewSelect().TableExpr("? AS t", bun.Safe(t.Model.Bun.SQLName))
+	return db.NewSelect().TableExpr("? AS t", t.Model.Bun.SQLName)
 }
 
 // after keeps the next n rows t, in their order.
 func (t *Table) after(sel *bun.SelectQuery, after *Row, n int) *bun.SelectQuery {
 	for _, c := range t.identity {
-		sel = sel.OrderExpr("t.?", bun.Safe(c.field.SQLName))
+		sel = sel.OrderExpr("t.?", c.field.SQLName)
 	}
 	if after != nil && t.Types != nil { // PostgreSQL reads on in the index where it has ended
 		return limit(sel.Where("(?) > (?)", t.places(), bun.In(after.place)).Limit, n)
@@ -76,13 +76,13 @@ func (t *Table) after(sel *bun.SelectQuery, after *Row, n int) *bun.SelectQuery 
 			for i := range t.identity {
 				sel = sel.WhereGroup(" OR ", func(sel *bun.SelectQuery) *bun.SelectQuery {
 					for j, c := range t.identity[:i] {
-						sel = sel.Where("t.? = ?", bun.Safe(c.field.SQLName), after.place[j])
+						sel = sel.Where("t.? = ?", c.field.SQLName, after.place[j])
 					}
-					return sel.Where("t.? > ?", bun.Safe(t.identity[i].field.SQLName), after.place[i])
+					return sel.Where("t.? > ?", t.identity[i].field.SQLName, after.place[i])
 				})
 			}
 			return sel
-		}).Where("t.? >= ?", bun.Safe(t.identity[0].field.SQLName), after.place[0])
+		}).Where("t.? >= ?", t.identity[0].field.SQLName, after.place[0])
 	}
 	return limit(sel.Limit, n)
 }

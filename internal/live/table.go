@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,10 +127,10 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 		return func(f *schema.Field) (column, error) {
 			typ, ok := types[f.Name]
 			if !ok {
-				return column{}, missing(m, f)
+				return column{}, model.MissingColumn(f, m.Table)
 			}
 			expr := string(value.AppendPostgresExpr(nil, typ, "t."+string(f.SQLName))) + "::text"
-			return column{field: f, expr: expr, append: appendCompact}, nil
+			return column{field: f, expr: expr, append: value.AppendPostgres}, nil
 		}, nil
 	case dialect.SQLite:
 		return func(f *schema.Field) (column, error) {
@@ -149,7 +148,7 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 		return func(f *schema.Field) (column, error) {
 			typ, ok := types[strings.ToLower(f.Name)]
 			if !ok {
-				return column{}, missing(m, f)
+				return column{}, model.MissingColumn(f, m.Table)
 			}
 			t.Unsigned[f.Name] = strings.Contains(strings.ToLower(typ.Name), "unsigned")
 			kind := value.KindOf(f)
@@ -160,28 +159,6 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 	default:
 		return nil, fmt.Errorf("the dialect %s is not supported", d)
 	}
-}
-
-func missing(m *model.Model, f *schema.Field) error {
-	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", m.Table, f.SQLName, f.GoName)
-}
-
-// appendCompact takes away the spaces that the database puts into JSON.
-func appendCompact(b []byte, v any) ([]byte, error) {
-	var text []byte
-	switch v := v.(type) {
-	case string:
-		text = []byte(v)
-	case []byte:
-		text = v
-	default:
-		return nil, fmt.Errorf("the driver delivered a %T for JSON", v)
-	}
-	b, ok := value.AppendJSON(b, text)
-	if !ok {
-		return nil, errors.New("the database delivered no JSON")
-	}
-	return b, nil
 }
 
 // Keys returns the table by its keys alone: the rows that it reads have no

@@ -196,6 +196,12 @@ func (m *Model) Column(name string) (Column, bool) {
 	return Column{}, false
 }
 
+// MissingColumn is the error of a table, by whatever name, that lacks a column of
+// its model.
+func MissingColumn(f *schema.Field, table string) error {
+	return fmt.Errorf("the table %s has no column %s, which the model's field %s stands for", table, f.SQLName, f.GoName)
+}
+
 // onlyColumnsTagged refuses an audit tag on what is not a column: a relation,
 // a scan-only field, or a field that Bun doesn't see.
 func onlyColumnsTagged(t *schema.Table) error {

@@ -3,17 +3,20 @@
 //
 // The rules are written down in docs/event-format.md; they don't depend on the
 // database or on how a change was captured. Their result is called canonical:
-// one value has one JSON text. There are two ways to it:
+// one value has one JSON text. There are three ways to it:
 //
 //   - [AppendPostgresExpr] appends an SQL expression with which PostgreSQL itself
 //     makes the JSON of a column, with what [LoadPostgresTypes] has read from the
 //     catalog;
+//   - [AppendMySQLExpr] appends one with which MariaDB prints a column alike in every
+//     session, and [EncodeMySQL] makes the JSON of that, with the types that
+//     [LoadMySQLTypes] has read and the [Kind] that [KindOf] reads from the model;
 //   - [Encode] makes it from what database/sql delivers, for a database that does
-//     not know the types of its values (SQLite), with the [Kind] that [KindOf]
-//     reads from the model.
+//     not know the types of its values (SQLite), with the Kind.
 //
-// [FromGo] makes it from a Go value that a user gives as a key or a filter, and
-// [Decode] turns it into the Go type of a model's field with Bun's own scanner.
+// [FromGo] makes it from a Go value that a user gives as a key or a filter,
+// [FromAny] does so where no model has the column, and [Decode] turns it into the Go
+// type of a model's field with Bun's own scanner.
 //
 // # Limits
 //

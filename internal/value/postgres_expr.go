@@ -1,5 +1,11 @@
 package value
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
 // AppendPostgresExpr appends an SQL expression of type jsonb that is the
 // canonical JSON of a column of the given type: for a SELECT list or a RETURNING
 // list. SQL's NULL gives the JSON null; the expression is never NULL. The column
@@ -15,6 +21,25 @@ func AppendPostgresExpr(b []byte, typ PostgresType, quotedColumn string) []byte 
 		b = appendScalarExpr(b, typ.rule, quotedColumn)
 	}
 	return append(b, ",'null'::jsonb)"...)
+}
+
+// AppendPostgres appends what the expression of [AppendPostgresExpr], as text, has
+// delivered: without the spaces that PostgreSQL puts into JSON.
+func AppendPostgres(b []byte, v any) ([]byte, error) {
+	var text []byte
+	switch v := v.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return nil, fmt.Errorf("value: encode column: unexpected type %T from the driver", v)
+	}
+	b, ok := AppendJSON(slices.Grow(b, len(text)), text)
+	if !ok {
+		return nil, errors.New("value: encode column: the database delivered no JSON")
+	}
+	return b, nil
 }
 
 // AppendPostgresExprAs is [AppendPostgresExpr] for a statement that makes sure
