@@ -68,7 +68,7 @@ func (q *Query[M]) AsOf(ctx context.Context, t time.Time) (M, error) {
 // RowAsOf is like [Query.AsOf], and returns all that history tells. With an
 // [*IncompleteError] comes what is known of the row.
 func (q *Query[M]) RowAsOf(ctx context.Context, t time.Time) (Row[M], error) {
-	if err := q.onlyKeys(true); err != nil {
+	if err := q.onlyKeys(ctx, true); err != nil {
 		return Row[M]{}, err
 	}
 	wholes, err := q.wholes(ctx)
@@ -130,7 +130,7 @@ func (q *Query[M]) RowsAsOf(ctx context.Context, t time.Time) iter.Seq2[Row[M], 
 var errStop = errors.New("stop")
 
 func (q *Query[M]) rowsAsOf(ctx context.Context, t time.Time, yield func(Row[M], error) error) error {
-	if err := q.onlyKeys(false); err != nil {
+	if err := q.onlyKeys(ctx, false); err != nil {
 		return err
 	}
 	wholes, err := q.wholes(ctx)
@@ -158,8 +158,8 @@ func (q *Query[M]) rowsAsOf(ctx context.Context, t time.Time, yield func(Row[M],
 }
 
 // onlyKeys refuses a query whose conditions would leave out a part of a row's
-// history.
-func (q *query) onlyKeys(one bool) error {
+// history, and settles its keys.
+func (q *query) onlyKeys(ctx context.Context, one bool) error {
 	switch {
 	case q.err != nil:
 		return q.err
@@ -172,7 +172,7 @@ func (q *query) onlyKeys(one bool) error {
 	case one && len(q.keys) > 1:
 		return fmt.Errorf("retrieval: that is for one row, and the query names %d: give one key", len(q.keys))
 	}
-	return nil
+	return q.settle(ctx)
 }
 
 // bare is a query for the whole history of keys in the same table.

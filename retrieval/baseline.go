@@ -72,7 +72,7 @@ type baseline struct {
 }
 
 func (b *baseline) run(ctx context.Context) error {
-	if err := b.onlyKeys(false); err != nil {
+	if err := b.onlyKeys(ctx, false); err != nil {
 		return err
 	}
 	switch {

@@ -52,7 +52,7 @@ type FieldDiff struct {
 // an [*IncompleteError], for which see [Query.AsOf], comes the difference of what
 // is known.
 func (q *Query[M]) Diff(ctx context.Context, from, to time.Time) (Diff, error) {
-	if err := q.onlyKeys(true); err != nil {
+	if err := q.onlyKeys(ctx, true); err != nil {
 		return Diff{}, err
 	}
 	if to.Before(from) {

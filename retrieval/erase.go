@@ -42,7 +42,7 @@ func (q *Query[M]) Erase(ctx context.Context, fields ...string) (int, error) {
 }
 
 func (q *query) erase(ctx context.Context, fields []string) (int, error) {
-	if err := q.onlyKeys(false); err != nil {
+	if err := q.onlyKeys(ctx, false); err != nil {
 		return 0, err
 	}
 	switch {

@@ -19,14 +19,20 @@ import (
 
 func audited(t *testing.T, db *testdb.DB, model any) *bun.DB {
 	t.Helper()
-	store := sqlsink.New()
-	require.NoError(t, store.CreateTable(t.Context(), db))
 	ddl := db.NewCreateTable().Model(model).String()
 	if db.Backend == testdb.MariaDB { // by the names of the types that it has
 		ddl = strings.NewReplacer(" inet", " varchar(64)", " cidr", " varchar(64)", " jsonb", " json", " timestamptz", " datetime(6)").Replace(ddl)
 	}
 	_, err := db.ExecContext(t.Context(), ddl)
 	require.NoError(t, err)
+	return hooked(t, db)
+}
+
+// hooked is a pool with the hook, beside a table of events.
+func hooked(t *testing.T, db *testdb.DB) *bun.DB {
+	t.Helper()
+	store := sqlsink.New()
+	require.NoError(t, store.CreateTable(t.Context(), db))
 	pool := db.Open(t)
 	pool.AddQueryHook(bunaudit.New(bunaudit.Config{
 		Sink:    store,

@@ -1,10 +1,13 @@
 package retrieval
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/value"
@@ -29,12 +32,12 @@ func (q *Query[M]) Key(values ...any) *Query[M] {
 	if q.err != nil {
 		return q
 	}
-	key, err := q.key(values)
+	forms, err := q.key(values)
 	if err != nil {
 		q.fail(&KeyError{Name: q.name, Columns: q.keyColumns(), Err: err})
 		return q
 	}
-	q.keys = append(q.keys, key)
+	q.keys, q.forms = append(q.keys, forms[0]), append(q.forms, forms)
 	return q
 }
 
@@ -63,31 +66,63 @@ func (q *query) keyColumns() []string {
 	return names
 }
 
-// key returns the canonical text of a key.
-func (q *query) key(values []any) (string, error) {
+// settle finds out in which of its forms events have each key, where there are
+// several: see [value.Forms].
+func (q *query) settle(ctx context.Context) error {
+	var stored []string
+	for _, forms := range q.forms {
+		for _, text := range forms[:len(forms)*min(len(forms)-1, 1)] {
+			stored = append(stored, q.variants(text)...)
+		}
+	}
+	if stored == nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, column := range []keyColumn{isKey, wasKey} {
+		if err := q.mentioned(ctx, column, stored, known); err != nil {
+			return err
+		}
+	}
+	for i, forms := range q.forms {
+		q.keys[i] = forms[max(slices.IndexFunc(forms, func(text string) bool { return known[text] }), 0)]
+	}
+	return nil
+}
+
+// key returns the canonical text of a key, and those in the other forms that events
+// may have it in.
+func (q *query) key(values []any) ([]string, error) {
 	named, isNamed := namedKey(values)
-	var key sink.Values
+	var keys []sink.Values
 	var err error
 	switch {
 	case q.table == "":
-		return "", errors.New("a key is that of a row of one table: ask for it by For or ForTable")
+		return nil, errors.New("a key is that of a row of one table: ask for it by For or ForTable")
 	case isNamed && q.model == nil:
-		key, err = untypedKey(named)
+		keys, err = untypedKey(named)
 	case q.model == nil:
-		return "", errors.New(`name the columns, as in Key(map[string]any{"id": 2})`)
+		return nil, errors.New(`name the columns, as in Key(map[string]any{"id": 2})`)
 	case isNamed:
-		key, err = q.typedKey(named)
+		keys, err = q.typedKey(named)
 	default:
-		key, err = q.positionalKey(values)
+		keys, err = q.positionalKey(values)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text, err := eventrow.Canonical(key)
-	if err == nil && text == nil {
-		err = errors.New("it is empty")
+	texts := make([]string, len(keys))
+	for i, key := range keys {
+		text, err := eventrow.Canonical(key)
+		if err == nil && text == nil {
+			err = errors.New("it is empty")
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = string(text)
 	}
-	return string(text), err
+	return texts, nil
 }
 
 func namedKey(values []any) (map[string]any, bool) {
@@ -107,7 +142,7 @@ func namedKey(values []any) (map[string]any, bool) {
 	return nil, false
 }
 
-func (q *query) positionalKey(values []any) (sink.Values, error) {
+func (q *query) positionalKey(values []any) ([]sink.Values, error) {
 	if len(values) == 1 {
 		if row, ok := q.modelValue(values[0]); ok {
 			values = make([]any, len(q.model.Key))
@@ -145,8 +180,8 @@ func (q *query) modelValue(v any) (reflect.Value, bool) {
 	return row, true
 }
 
-func (q *query) typedKey(named map[string]any) (sink.Values, error) {
-	key := make(sink.Values, len(named))
+func (q *query) typedKey(named map[string]any) ([]sink.Values, error) {
+	keys := []sink.Values{{}}
 	for _, f := range q.model.Key {
 		v, ok := named[f.Name]
 		if !ok {
@@ -157,29 +192,42 @@ func (q *query) typedKey(named map[string]any) (sink.Values, error) {
 			if !ok || value.Decode(f, text, reflect.New(f.StructField.Type).Elem()) != nil {
 				return nil, fmt.Errorf("the JSON of %s is not a valid %s", f.Name, f.StructField.Type)
 			}
-			key[f.Name] = text
+			keys = withColumn(keys, f.Name, []json.RawMessage{text})
 			continue
 		}
-		raw, err := value.FromGo(f, v)
+		forms, err := value.Forms(f, v)
 		if err != nil {
 			return nil, err
 		}
-		key[f.Name] = raw
+		keys = withColumn(keys, f.Name, forms)
 	}
-	if len(named) != len(key) {
+	if len(named) != len(q.model.Key) {
 		return nil, errors.New("it has columns that are not part of the key")
 	}
-	return key, nil
+	return keys, nil
 }
 
-func untypedKey(named map[string]any) (sink.Values, error) {
-	key := make(sink.Values, len(named))
+func untypedKey(named map[string]any) ([]sink.Values, error) {
+	keys := []sink.Values{{}}
 	for name, v := range named {
-		raw, err := value.FromAny(v)
+		forms, err := value.FormsOfAny(v)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", name, err)
 		}
-		key[name] = raw
+		keys = withColumn(keys, name, forms)
 	}
-	return key, nil
+	return keys, nil
+}
+
+// withColumn adds a column to keys, in each of its forms, the likeliest first.
+func withColumn(keys []sink.Values, name string, forms []json.RawMessage) []sink.Values {
+	var longer []sink.Values
+	for _, raw := range forms {
+		for _, key := range keys {
+			key = maps.Clone(key)
+			key[name] = raw
+			longer = append(longer, key)
+		}
+	}
+	return longer
 }

@@ -59,6 +59,9 @@ func (q *query) prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	case opts.BatchSize == 0:
 		opts.BatchSize = 1000
 	}
+	if err := q.settle(ctx); err != nil {
+		return 0, err
+	}
 	keys, err := q.spans(ctx)
 	if err != nil {
 		return 0, err

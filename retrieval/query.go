@@ -29,7 +29,8 @@ type query struct {
 	err    error        // the first mistake
 
 	conds  []cond
-	keys   []string // canonical
+	keys   []string   // canonical
+	forms  [][]string // of each key the texts that it may have in events, its own first
 	keyed  bool
 	fields []string // columns; nil for all
 	timed  bool     // a condition bounds the time

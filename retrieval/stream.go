@@ -78,6 +78,9 @@ func (q *Query[M]) Count(ctx context.Context) (int, error) {
 	if q.err != nil {
 		return 0, q.err
 	}
+	if err := q.settle(ctx); err != nil {
+		return 0, err
+	}
 	one := *q
 	one.counted = true
 	keys, err := one.spans(ctx)
@@ -130,6 +133,9 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 		return q.err
 	}
 	after, err := q.start()
+	if err == nil {
+		err = q.settle(ctx)
+	}
 	if err != nil {
 		return err
 	}

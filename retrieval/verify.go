@@ -108,7 +108,7 @@ type verifier struct {
 }
 
 func (q *query) verify(ctx context.Context, how VerifyOptions, yield func(Finding) error) error {
-	if err := q.onlyKeys(false); err != nil {
+	if err := q.onlyKeys(ctx, false); err != nil {
 		return err
 	}
 	if q.model == nil {

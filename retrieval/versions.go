@@ -29,7 +29,7 @@ func (q *Query[M]) Versions(ctx context.Context) iter.Seq2[Row[M], error] {
 }
 
 func (q *query) versions(ctx context.Context, yield func(*state) bool) error {
-	if err := q.onlyKeys(false); err != nil {
+	if err := q.onlyKeys(ctx, false); err != nil {
 		return err
 	}
 	if !q.keyed {

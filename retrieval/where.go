@@ -43,14 +43,16 @@ func (q *query) whereValue(side, field string, values []any) {
 		q.fail(&UnknownFieldError{Model: q.name, Field: field, Known: q.columns()})
 		return
 	}
-	texts := make([]string, len(values))
-	for i, v := range values {
-		raw, err := q.fieldValue(column, v)
+	var texts []string
+	for _, v := range values {
+		forms, err := q.fieldValue(column, v)
 		if err != nil {
 			q.fail(wrap(err))
 			return
 		}
-		texts[i] = string(raw)
+		for _, raw := range forms {
+			texts = append(texts, string(raw))
+		}
 	}
 	if len(texts) == 0 {
 		q.where("1 = 0")
@@ -67,16 +69,17 @@ func (q *query) whereValue(side, field string, values []any) {
 	q.where("("+one.sql+")", one.args...)
 }
 
-// fieldValue returns a value of a field as events have it.
-func (q *query) fieldValue(column string, v any) (json.RawMessage, error) {
+// fieldValue returns a value of a field as events have it, in each form that it may
+// have there.
+func (q *query) fieldValue(column string, v any) ([]json.RawMessage, error) {
 	if q.model == nil {
-		return value.FromAny(v)
+		return value.FormsOfAny(v)
 	}
 	c, _ := q.model.Column(column)
 	if c.Mask != sink.Unmasked {
 		return nil, fmt.Errorf("field %s of %s: %w: the tag says audit:%s", column, q.name, ErrMasked, c.Mask)
 	}
-	return value.FromGo(c.Field, v)
+	return value.Forms(c.Field, v)
 }
 
 // wrap names the package in front of an error.

@@ -98,21 +98,33 @@ func (g goValue) append(b []byte, v any) ([]byte, bool) {
 }
 
 func (g goValue) appendTime(b []byte, t time.Time) ([]byte, bool) {
-	t = t.UTC().Truncate(time.Microsecond) // as Bun writes it
 	kind := g.kind
 	if kind == KindTimestamp && onMariaDB(g.field) && baseSQLType(userSQLType(g.field)) == "TIMESTAMP" {
 		kind = KindTimestampTZ // it is an instant there
+	} else if onMariaDB(g.field) {
+		t = asMariaDBReads(g.field, t)
 	}
+	t = t.UTC().Truncate(time.Microsecond) // as Bun writes it
 	switch kind {
 	case KindTimestampTZ, KindTimestamp:
 		return appendTime(b, kind, t), true
 	case KindDate:
-		if onPostgres(g.field) {
+		if !onSQLite(g.field) {
 			t = t.Truncate(24 * time.Hour)
 		}
 		return appendTime(b, g.kind, t), true
 	}
 	return b, false
+}
+
+// asMariaDBReads is the date and the time of day that Bun's dialect for MariaDB
+// writes: those of the time's own zone, unless it was given another one.
+func asMariaDBReads(f *schema.Field, t time.Time) time.Time {
+	literal := strings.Trim(string(f.Table.Dialect().AppendTime(nil, t)), "'")
+	if written, err := time.Parse("2006-01-02 15:04:05.999999", literal); err == nil {
+		return written
+	}
+	return t
 }
 
 func (g goValue) appendKind(b []byte, v reflect.Value) ([]byte, bool) {
