@@ -42,11 +42,11 @@ func (c *capture) run(ctx context.Context) (*outcome, error) {
 		if isRehearsed(c.stmt) {
 			return c.upsert(ctx)
 		}
-		return c.insert(ctx)
+		return c.runReturning(ctx, inserted)
 	case sqltext.Merge:
 		return c.merge(ctx)
 	case sqltext.Delete:
-		return c.delete(ctx)
+		return c.runReturning(ctx, deleted)
 	default: // arm lets nothing else pass
 		return c.update(ctx)
 	}
@@ -73,8 +73,10 @@ func (c *capture) loadColumns(ctx context.Context) error {
 // altered.
 func (c *capture) forgetColumns() { c.plan.images.Delete(c.stmt.TargetText.In(c.text)) }
 
-func (c *capture) insert(ctx context.Context) (*outcome, error) {
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
+// runReturning records a statement that returns all that it does: what became of
+// each row.
+func (c *capture) runReturning(ctx context.Context, change func(image) rowChange) (*outcome, error) {
+	returned, err := c.query(ctx, c.statement())
 	if err != nil {
 		return nil, c.failed(ctx, err)
 	}
@@ -83,28 +85,15 @@ func (c *capture) insert(ctx context.Context) (*outcome, error) {
 		return nil, err
 	}
 	for _, row := range rows {
-		out.changes = append(out.changes, rowChange{new: row.image})
+		out.changes = append(out.changes, change(row.image))
 	}
-	if !c.wantRows {
-		out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
-	}
+	c.addLastID(ctx, out)
 	return out, nil
 }
 
-func (c *capture) delete(ctx context.Context) (*outcome, error) {
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
-	if err != nil {
-		return nil, c.failed(ctx, err)
-	}
-	out, rows, err := c.split(returned)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		out.changes = append(out.changes, rowChange{old: row.image})
-	}
-	return out, c.resultOf(ctx, out)
-}
+func inserted(row image) rowChange { return rowChange{new: row} }
+
+func deleted(row image) rowChange { return rowChange{old: row} }
 
 func (c *capture) update(ctx context.Context) (*outcome, error) {
 	if err := c.unshadow(ctx); err != nil {
@@ -141,19 +130,19 @@ func (c *capture) update(ctx context.Context) (*outcome, error) {
 		}
 		out.changes = append(out.changes, rowChange{old: old, new: row.image})
 	}
-	return out, c.resultOf(ctx, out)
+	c.addLastID(ctx, out)
+	return out, nil
 }
 
 var errUnstable = errors.New("what the statement joins came out differently when it was evaluated again: " +
 	"select the keys of the rows first, and update by them")
 
-// resultOf completes the result of a statement other than an insert, for which
+// addLastID completes the result of a statement. For one other than an insert
 // SQLite's drivers report the id of the last insert on the connection.
-func (c *capture) resultOf(ctx context.Context, out *outcome) error {
+func (c *capture) addLastID(ctx context.Context, out *outcome) {
 	if !c.wantRows {
 		out.lastID, out.noLastID = c.registry.dialect.lastInsertID(ctx, c.unit)
 	}
-	return nil
 }
 
 // query runs the statement itself.
@@ -225,6 +214,8 @@ func fateOf(v driver.Value) fate {
 	return fateUnknown
 }
 
+var errFewColumns = errors.New("the database returned fewer columns than asked for")
+
 // split takes the columns that we added to the RETURNING clause off the result.
 func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 	ours := c.columns.width()
@@ -234,7 +225,7 @@ func (c *capture) split(result *replay.Result) (*outcome, []located, error) {
 	}
 	at := len(result.Columns) - ours
 	if at < 0 {
-		return nil, nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+		return nil, nil, c.notRecorded("", errFewColumns)
 	}
 	rows := make([]located, len(result.Rows))
 	for i, values := range result.Rows {

@@ -29,9 +29,9 @@ func (c *capture) ownErrorOr(ctx context.Context, err error) error {
 	return err
 }
 
-// refused says why the statement can't be recorded, found out in the database.
-func (c *capture) refused(reason string) error {
-	return &UncapturableError{Table: c.plan.name, Op: c.stmt.Verb.String(), Reason: reason}
+// refused says why the statement can't be recorded, found out where it runs.
+func (r *recorder) refused(reason string) error {
+	return &UncapturableError{Table: r.plan.name, Op: r.stmt.Verb.String(), Reason: reason}
 }
 
 // failed sorts out an error of the statement as the audit has put it. One that

@@ -106,7 +106,7 @@ type identity []string
 // image is a row at one moment: the JSON of each column of columns.fields.
 type image []json.RawMessage
 
-// decoder turns a driver's values into an identity's literal or a column's JSON.
+// A driver's value becomes the literal of an identity, or the JSON of a column.
 type (
 	literalOf func(v driver.Value) (string, error)
 	jsonOf    func(v driver.Value) (json.RawMessage, error)

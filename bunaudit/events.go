@@ -80,10 +80,7 @@ func (r *recorder) eventTable(c *columns) string {
 	if same && (target.Schema == "" || r.plan.schema != "" || target.Schema == r.plan.model.Bun.Schema || c.isModels) {
 		return r.plan.model.Table
 	}
-	if target.Schema == "" {
-		return target.Table
-	}
-	return target.Schema + "." + target.Table
+	return target.String()
 }
 
 // describe says what happened to a row, and reports whether anything did.

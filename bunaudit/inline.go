@@ -204,7 +204,7 @@ func (c *capture) queryInline(ctx context.Context, text inlineText) (*outcome, e
 		return nil, err
 	}
 	if len(result.Columns) < text.ours {
-		return nil, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+		return nil, c.notRecorded("", errFewColumns)
 	}
 	out := &outcome{affected: int64(len(result.Rows)), events: len(result.Rows)}
 	if text.told {

@@ -32,12 +32,7 @@ func (c *capture) inlineText(tables []sink.Table, row *eventrow.Row) inlineText 
 	var t inlineText
 	s := &c.stmt
 	form := c.form()
-	b := make([]byte, 0, 2*len(c.text)+2*len(form.list)+1024)
-	if s.With.Empty() {
-		b = append(b, "WITH "...)
-	} else {
-		b = append(append(b, s.With.In(c.text)...), "\n, "...)
-	}
+	b := c.appendWith(make([]byte, 0, 2*len(c.text)+2*len(form.list)+1024))
 	from := "bunaudit_new"
 	switch p := c.columns.inline; {
 	case isRehearsed(*s) && !p.returnsOld:
@@ -144,19 +139,10 @@ func (c *capture) appendGuarded(b []byte, form *eventForm) []byte {
 	return append(append(b, p.newJoin...), ')')
 }
 
-// appendReturningAnd goes on after a statement so that a further item of its
-// RETURNING clause can follow.
-func (c *capture) appendReturningAnd(b []byte) []byte {
-	if c.stmt.Returning.Empty() {
-		return append(b, "\nRETURNING "...)
-	}
-	return append(b, "\n, "...)
-}
-
 // appendInsert appends the INSERT of the events: as one more common table
 // expression, or as what the statement ends with.
 func (c *capture) appendInsert(b []byte, tables []sink.Table, row *eventrow.Row, form *eventForm, from string) []byte {
-	d, sel := c.registry.dialect, form.sel
+	sel := form.sel
 	sel.Param = c.param
 	if c.unit.mayJoin { // the id of a transaction is kept as long as it lasts
 		sel.Tx = "COALESCE(NULLIF(current_setting('bunaudit.tx', true), ''), set_config('bunaudit.tx', '" + row.Tx + "', true))::uuid"
@@ -180,11 +166,8 @@ func (c *capture) appendInsert(b []byte, tables []sink.Table, row *eventrow.Row,
 		} else {
 			b = append(strconv.AppendInt(append(b, "bunaudit_log"...), int64(i), 10), " AS ("...)
 		}
-		b = append(b, "INSERT INTO "...)
-		if t.Schema != "" {
-			b = append(d.quote(b, t.Schema), '.')
-		}
-		b = append(d.quote(b, t.Name), " ("...)
+		b = appendName(append(b, "INSERT INTO "...), sqltext.Name{Schema: t.Schema, Table: t.Name}, c.registry.dialect)
+		b = append(b, " ("...)
 		b = append(row.AppendColumns(b, &sel), ") "...)
 		if len(tables) > 1 {
 			b = append(b, "SELECT * FROM bunaudit_events"...)

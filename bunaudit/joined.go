@@ -3,7 +3,6 @@ package bunaudit
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"strconv"
 
 	"github.com/sqlaudit/bun/internal/replay"
@@ -19,8 +18,8 @@ import (
 
 // joinedUpdate records an UPDATE with a FROM clause.
 func (c *capture) joinedUpdate(ctx context.Context) (*outcome, error) {
-	if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
-		return nil, &statementError{err}
+	if err := c.save(ctx); err != nil {
+		return nil, err
 	}
 	result, err := c.query(ctx, c.withSnapshot())
 	if err != nil {
@@ -34,7 +33,8 @@ func (c *capture) joinedUpdate(ctx context.Context) (*outcome, error) {
 		if err := c.release(ctx); err != nil {
 			return nil, err
 		}
-		return out, c.resultOf(ctx, out)
+		c.addLastID(ctx, out)
+		return out, nil
 	}
 	if err := c.undo(ctx); err != nil {
 		return nil, err
@@ -46,12 +46,7 @@ func (c *capture) joinedUpdate(ctx context.Context) (*outcome, error) {
 // returns.
 func (c *capture) withSnapshot() string {
 	q, names := c.qualifier(), c.columns.identity
-	b := make([]byte, 0, 2*len(c.text)+1024)
-	if c.stmt.With.Empty() {
-		b = append(b, "WITH "...)
-	} else {
-		b = append(append(b, c.stmt.With.In(c.text)...), "\n, "...)
-	}
+	b := c.appendWith(make([]byte, 0, 2*len(c.text)+1024))
 	b = append(b, "bunaudit_new AS (\n"...)
 	b = c.appendReturning(append(b, c.text[c.stmt.VerbSpan.Start:c.stmt.End]...))
 	for i, col := range names {
@@ -74,7 +69,7 @@ func (c *capture) splitSnapshot(result *replay.Result) (out *outcome, fresh bool
 	ours := 2*width + len(c.columns.identity) + 2 // and bunaudit_xmin and the comparison
 	at := len(result.Columns) - ours
 	if at < 0 {
-		return nil, false, c.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+		return nil, false, c.notRecorded("", errFewColumns)
 	}
 	out = &outcome{affected: int64(len(result.Rows))}
 	for _, values := range result.Rows {

@@ -50,11 +50,20 @@ func (m mariadb) capture(ctx context.Context, c *capture) (*outcome, error) {
 		if len(c.stmt.Conflicts) > 0 {
 			return mc.upsert(ctx)
 		}
-		return mc.insert(ctx)
+		out, rows, err := mc.runReturning(ctx, inserted)
+		if err != nil {
+			return nil, err
+		}
+		return out, mc.setLastID(ctx, out, rows)
 	case sqltext.Replace:
 		return mc.replace(ctx)
 	case sqltext.Delete:
-		return mc.delete(ctx)
+		out, _, err := mc.runReturning(ctx, deleted)
+		if err != nil {
+			return nil, err
+		}
+		mc.keepLastID()
+		return out, nil
 	default: // arm lets nothing else pass
 		return mc.update(ctx)
 	}
@@ -102,32 +111,10 @@ func (c *mariadbCapture) usesLastID() bool {
 	return strings.Contains(strings.ToLower(c.text), "last_insert_id")
 }
 
-func (c *mariadbCapture) insert(ctx context.Context) (*outcome, error) {
-	out, rows, err := c.runReturning(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		out.changes = append(out.changes, rowChange{new: row.image})
-	}
-	return out, c.setLastID(ctx, out, rows)
-}
-
-func (c *mariadbCapture) delete(ctx context.Context) (*outcome, error) {
-	out, rows, err := c.runReturning(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		out.changes = append(out.changes, rowChange{old: row.image})
-	}
-	c.keepLastID()
-	return out, nil
-}
-
-// runReturning runs the statement for the rows that it returns.
-func (c *mariadbCapture) runReturning(ctx context.Context) (*outcome, []located, error) {
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
+// runReturning records a statement that returns all that it does: what became of
+// each row. The outcome lacks the id of the last row.
+func (c *mariadbCapture) runReturning(ctx context.Context, change func(image) rowChange) (*outcome, []located, error) {
+	returned, err := c.query(ctx, c.statement())
 	if err != nil {
 		return nil, nil, c.failed(ctx, err)
 	}
@@ -138,6 +125,9 @@ func (c *mariadbCapture) runReturning(ctx context.Context) (*outcome, []located,
 	out, rows, err := c.split(returned)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, row := range rows {
+		out.changes = append(out.changes, change(row.image))
 	}
 	c.withoutReturning(out)
 	return out, rows, nil
@@ -214,13 +204,9 @@ func (c *mariadbCapture) withoutReturning(out *outcome) {
 
 // exec runs the statement itself for its effect.
 func (c *mariadbCapture) exec(ctx context.Context, text string) (*outcome, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &statementError{err}
-	}
-	c.unit.changed = true
-	res, err := c.unit.conn.ExecContext(ctx, text)
+	res, err := c.capture.exec(ctx, text)
 	if err != nil {
-		return nil, c.failed(ctx, &statementError{err})
+		return nil, c.failed(ctx, err)
 	}
 	out := executed(res)
 	if out.lastID != 0 { // the statement has set it

@@ -189,16 +189,6 @@ func (c *mariadbCapture) selectTouched(qualifier string) string {
 	return string(append(c.appendOrder(b), "\nFOR UPDATE"...))
 }
 
-func (c *mariadbCapture) appendOrder(b []byte) []byte {
-	if !c.stmt.OrderBy.Empty() {
-		b = append(append(b, "\nORDER BY "...), c.stmt.OrderBy.In(c.text)...)
-	}
-	if !c.stmt.Limit.Empty() {
-		b = append(append(b, "\nLIMIT "...), c.stmt.Limit.In(c.text)...)
-	}
-	return b
-}
-
 // restricted is the update of exactly these rows: its condition isn't evaluated a
 // second time, when it might hold for others. Where it joins other tables it is
 // needed for the join, and evaluated on the rows that were locked.

@@ -110,12 +110,7 @@ func (c *mariadbCapture) notedUpsert() string {
 		b = append(append(b, ", "...), c.hashOfAll(q)...)
 	}
 	b = append(b, ", ';')) IS NULL, "+key+", "+key+"), "...)
-	b = append(b, c.text[set.Start:c.stmt.End]...)
-	if c.stmt.Returning.Empty() {
-		b = append(b, "\nRETURNING "...)
-	} else {
-		b = append(b, "\n, "...)
-	}
+	b = c.appendReturningAnd(append(b, c.text[set.Start:c.stmt.End]...))
 	if !c.wantRows {
 		b = append(append(b, c.hashOfAll("")...), ", "...)
 	}

@@ -57,8 +57,7 @@ func (r *recorder) QueryContext(ctx context.Context, _ string, _ ...any) (*sql.R
 // QueryRowContext is not called by Bun for a write.
 func (r *recorder) QueryRowContext(ctx context.Context, _ string, _ ...any) *sql.Row {
 	bunconn.Set(r.query, r.conn)
-	err := &UncapturableError{Table: r.plan.name, Op: r.stmt.Verb.String(), Reason: "it was run for a single row"}
-	return r.db.DB.QueryRowContext(refusal{ctx, err}, "")
+	return r.db.DB.QueryRowContext(refusal{ctx, r.refused("it was run for a single row")}, "")
 }
 
 // run executes and records the statement, in one unit.

@@ -139,11 +139,7 @@ func (r *registry) byName(n sqltext.Name) []*plan {
 // one of the two names no schema the search path decides, which only the
 // database knows, so that counts as the same.
 func (r *registry) isNamed(p *plan, n sqltext.Name) bool {
-	if r.lexical != sqltext.PostgreSQL {
-		return strings.EqualFold(p.table, n.Table) &&
-			(p.schema == "" || n.Schema == "" || strings.EqualFold(p.schema, n.Schema))
-	}
-	return p.table == n.Table && (p.schema == "" || n.Schema == "" || p.schema == n.Schema)
+	return n.Is(r.lexical, p.schema, p.table)
 }
 
 // mentioned returns the plans of the audited models whose table's name is in

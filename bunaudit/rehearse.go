@@ -13,12 +13,13 @@ import (
 	"github.com/sqlaudit/bun/sink"
 )
 
-// An upsert or a MERGE, or an UPDATE that joins, does not say beforehand which rows it will find. So it is
-// rehearsed: run once to learn which rows it touches, and undone; those that
-// exist are then read under a lock; and it is run for good. A row that was read
-// is an update, any other an insert, unless the database says that it was there:
-// then somebody has inserted it in between, or the statement is another one each
-// time (random()). It is undone, those rows are read too, and it is run again.
+// An upsert or a MERGE, or an UPDATE that joins, does not say beforehand which
+// rows it will find. So it is rehearsed: run once to learn which rows it touches,
+// and undone; those that exist are then read under a lock; and it is run for good.
+// A row that was read is an update, any other an insert, unless the database says
+// that it was there: then somebody has inserted it in between, or the statement is
+// another one each time (random()). It is undone, those rows are read too, and it
+// is run again.
 
 // maxRehearsals bounds how often a statement is tried. Each time it comes to
 // rows that none of the times before did.
@@ -33,8 +34,8 @@ func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
 		if err := c.readMore(ctx, before, touched); err != nil {
 			return nil, err
 		}
-		if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
-			return nil, &statementError{err}
+		if err := c.save(ctx); err != nil {
+			return nil, err
 		}
 		out, rows, err := c.perform(ctx, before, try > 0)
 		if err != nil {
@@ -60,10 +61,10 @@ func (c *capture) rehearsed(ctx context.Context) (*outcome, error) {
 
 // rehearse runs the statement to learn which rows it touches, and undoes it.
 func (c *capture) rehearse(ctx context.Context) ([]located, error) {
-	if err := c.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
-		return nil, &statementError{err}
+	if err := c.save(ctx); err != nil {
+		return nil, err
 	}
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
+	returned, err := c.query(ctx, c.statement())
 	if err != nil {
 		return nil, c.failed(ctx, err)
 	}
@@ -104,7 +105,7 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 			return nil, nil, err
 		}
 	}
-	returned, err := c.query(ctx, c.statement(c.stmt.End))
+	returned, err := c.query(ctx, c.statement())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,7 +154,8 @@ func (c *capture) perform(ctx context.Context, before *images, count bool) (out 
 			return nil, rows, err
 		}
 	}
-	return out, rows, c.resultOf(ctx, out)
+	c.addLastID(ctx, out)
+	return out, rows, nil
 }
 
 // readFates reads what became of the rows, where RETURNING could not say it.
@@ -246,21 +248,25 @@ func (c *capture) merge(ctx context.Context) (*outcome, error) {
 	return c.rehearsed(ctx)
 }
 
-const rehearsal = "bunaudit_rehearsal"
+func (c *capture) save(ctx context.Context) error { return c.savepoint(ctx, "SAVEPOINT ") }
 
-func (c *capture) release(ctx context.Context) error {
-	if err := c.unit.exec(ctx, "RELEASE SAVEPOINT "+rehearsal); err != nil {
-		return &statementError{err}
-	}
-	return nil
-}
+func (c *capture) release(ctx context.Context) error { return c.savepoint(ctx, "RELEASE SAVEPOINT ") }
 
+// undo makes a rehearsal undone, and ends it.
 func (c *capture) undo(ctx context.Context) error {
-	if err := c.unit.exec(ctx, "ROLLBACK TO SAVEPOINT "+rehearsal); err != nil {
-		return &statementError{err}
+	if err := c.savepoint(ctx, "ROLLBACK TO SAVEPOINT "); err != nil {
+		return err
 	}
 	c.unit.changed = false
 	return c.release(ctx)
+}
+
+// savepoint sets or ends the savepoint of rehearsals.
+func (c *capture) savepoint(ctx context.Context, command string) error {
+	if err := c.unit.exec(ctx, command+"bunaudit_rehearsal"); err != nil {
+		return &statementError{err}
+	}
+	return nil
 }
 
 // isRehearsed reports whether the statement may change rows that it doesn't

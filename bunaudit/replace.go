@@ -3,7 +3,6 @@ package bunaudit
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -93,8 +92,8 @@ func (r *replacer) replace(ctx context.Context) (*replaced, error) {
 				return nil, err
 			}
 		}
-		if err := r.unit.exec(ctx, "SAVEPOINT "+rehearsal); err != nil {
-			return nil, &statementError{err}
+		if err := r.save(ctx); err != nil {
+			return nil, err
 		}
 		run, err := r.run(ctx, before, r.always || r.blind || try > 1)
 		if err != nil {
@@ -290,12 +289,7 @@ func (r *replacer) selectStanding(index uniqueIndex, keys []identity) string {
 // each index, the hash, and the image.
 func (r *replacer) statement() string {
 	b := make([]byte, 0, len(r.text)+1024)
-	b = append(b, r.text[:r.stmt.End]...)
-	if r.stmt.Returning.Empty() {
-		b = append(b, "\nRETURNING "...)
-	} else {
-		b = append(b, "\n, "...)
-	}
+	b = r.appendReturningAnd(append(b, r.text[:r.stmt.End]...))
 	for _, index := range r.indexes {
 		for _, col := range index {
 			b = append(col.expr(b, col.name), ", "...)
@@ -319,7 +313,7 @@ func (r *replacer) splitRows(result *replay.Result) (*outcome, []replacingRow, e
 	}
 	at := len(result.Columns) - keyed
 	if at < 0 {
-		return nil, nil, r.notRecorded("", errors.New("the database returned fewer columns than asked for"))
+		return nil, nil, r.notRecorded("", errFewColumns)
 	}
 	rows := make([]replacingRow, len(result.Rows))
 	for i, values := range result.Rows {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	"github.com/sqlaudit/bun/internal/sqltext"
 )
 
 // A common table expression hides a table of its name wherever that is read, but
@@ -23,13 +21,8 @@ func (r *recorder) shadowed() bool {
 		return false
 	}
 	return slices.ContainsFunc(r.stmt.WithNames, func(name string) bool {
-		if name == "" { // it can't be read
-			return true
-		}
-		if r.registry.lexical == sqltext.PostgreSQL {
-			return name == r.stmt.Target.Table
-		}
-		return strings.EqualFold(name, r.stmt.Target.Table)
+		return name == "" || // it can't be read
+			r.stmt.Target.Is(r.registry.lexical, "", name)
 	})
 }
 

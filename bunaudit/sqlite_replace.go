@@ -79,5 +79,6 @@ func (c *capture) replaceOnSQLite(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run.out, c.resultOf(ctx, run.out)
+	c.addLastID(ctx, run.out)
+	return run.out, nil
 }

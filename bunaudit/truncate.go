@@ -52,13 +52,10 @@ func (c *capture) emptied(name sqltext.Name) []*plan {
 // nameOf is a table as events name it. Its schema is empty where the search path
 // leads to it.
 func (c *capture) nameOf(p *plan, name sqltext.Name) string {
-	switch {
-	case c.registry.isNamed(p, name) && (name.Schema == "" || p.schema != ""):
+	if c.registry.isNamed(p, name) && (name.Schema == "" || p.schema != "") {
 		return p.model.Table
-	case name.Schema == "":
-		return name.Table
 	}
-	return name.Schema + "." + name.Table
+	return name.String()
 }
 
 func cascades(s sqltext.Statement, text string) bool {

@@ -44,21 +44,34 @@ func (c *capture) qualifier() string {
 	return string(c.registry.dialect.quote(nil, c.stmt.Target.Table))
 }
 
-// statement is the statement up to end, with our columns in its RETURNING
-// clause.
-func (c *capture) statement(end int) string {
+// statement is the statement with our columns in its RETURNING clause.
+func (c *capture) statement() string {
 	b := make([]byte, 0, len(c.text)+512)
-	b = append(b, c.text[:end]...)
+	b = append(b, c.text[:c.stmt.End]...)
 	return string(c.appendReturning(b))
 }
 
-func (c *capture) appendReturning(b []byte) []byte {
+// appendWith begins a statement with the common table expressions of its own, so
+// that a further one can follow.
+func (c *capture) appendWith(b []byte) []byte {
+	if c.stmt.With.Empty() {
+		return append(b, "WITH "...)
+	}
+	return append(append(b, c.stmt.With.In(c.text)...), "\n, "...)
+}
+
+// appendReturningAnd goes on after a statement so that a further item of its
+// RETURNING clause can follow.
+func (c *capture) appendReturningAnd(b []byte) []byte {
 	// On a line of its own: what stands before may end in a comment.
 	if c.stmt.Returning.Empty() {
-		b = append(b, "\nRETURNING "...)
-	} else {
-		b = append(b, "\n, "...)
+		return append(b, "\nRETURNING "...)
 	}
+	return append(b, "\n, "...)
+}
+
+func (c *capture) appendReturning(b []byte) []byte {
+	b = c.appendReturningAnd(b)
 	qualifier := c.registry.dialect.inReturning(c.qualifier())
 	b = c.columns.appendList(b, qualifier)
 	if c.returnsFate() {
@@ -121,14 +134,19 @@ func (c *capture) selectOld() string {
 	if !c.stmt.Where.Empty() {
 		b = append(append(b, "\nWHERE "...), c.stmt.Where.In(c.text)...)
 	}
+	b = append(c.appendOrder(b), '\n')
+	return string(append(b, c.registry.dialect.lock(c.qualifier(), changesIdentity(c.plan, c.stmt))...))
+}
+
+// appendOrder appends the order and the limit of an UPDATE, where it has them.
+func (c *capture) appendOrder(b []byte) []byte {
 	if !c.stmt.OrderBy.Empty() {
 		b = append(append(b, "\nORDER BY "...), c.stmt.OrderBy.In(c.text)...)
 	}
 	if !c.stmt.Limit.Empty() {
 		b = append(append(b, "\nLIMIT "...), c.stmt.Limit.In(c.text)...)
 	}
-	b = append(b, '\n')
-	return string(append(b, c.registry.dialect.lock(c.qualifier(), changesIdentity(c.plan, c.stmt))...))
+	return b
 }
 
 // restrictedUpdate is the update of exactly those rows: the condition isn't
