@@ -10,7 +10,6 @@
 package bunconn
 
 import (
-	"database/sql"
 	"fmt"
 	"reflect"
 	"slices"
@@ -145,13 +144,4 @@ func Hooks(db *bun.DB) []bun.QueryHook {
 		return nil
 	}
 	return slices.Clone(*reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Interface().(*[]bun.QueryHook))
-}
-
-// IsPool reports whether conn is db's own pool.
-func IsPool(db *bun.DB, conn bun.IConn) bool {
-	if conn == nil {
-		return true
-	}
-	pool, ok := conn.(*sql.DB)
-	return ok && pool == db.DB
 }

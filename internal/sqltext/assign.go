@@ -1,20 +1,5 @@
 package sqltext
 
-// SplitAssignments takes the text of a SET clause apart.
-func SplitAssignments(d Dialect, set string) ([]Assignment, error) {
-	var p parser
-	p.d, p.sql = d, set
-	p.advance()
-	_, list := p.assignments(0)
-	if p.err == nil && p.tok.kind != kindEnd {
-		p.fail(p.tok.start, "text after assignments")
-	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	return list, nil
-}
-
 // assignments reads a = 1, (b, c) = (…) up to a keyword in stop.
 func (p *parser) assignments(stop keywordSet) (Span, []Assignment) {
 	s := Span{Start: p.tok.start}

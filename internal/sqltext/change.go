@@ -5,14 +5,19 @@ func (p *parser) updateModifiers(h *head) {
 	p.advance()
 	switch p.d {
 	case SQLite:
-		if p.is(kwOr) {
-			h.modifier.Start = p.tok.start
-			p.advance()
-			h.modifier.End = p.tok.end
-			p.advance()
-		}
+		p.orModifier(h)
 	case MySQL:
 		h.modifier = p.modifiers(kwLowPriority, kwIgnore)
+	}
+}
+
+// orModifier reads SQLite's OR … of an INSERT or UPDATE.
+func (p *parser) orModifier(h *head) {
+	if p.is(kwOr) {
+		h.modifier.Start = p.tok.start
+		p.advance()
+		h.modifier.End = p.tok.end
+		p.advance()
 	}
 }
 

@@ -85,8 +85,7 @@ func (p *parser) alias(h *head, needAs bool) {
 	p.advance()
 }
 
-// hints reads what MySQL and SQLite allow after a table about its indexes, and
-// MySQL's PARTITION (…), on either side of the alias.
+// hints reads what MySQL and SQLite allow after a table about its indexes.
 func (p *parser) hints(h *head) {
 	start := p.tok.start
 	switch p.d {

@@ -20,7 +20,7 @@
 //     apart into clauses. Clauses are [Span]s of the text, so that a rewriter
 //     copies the user's own bytes.
 //
-// [SplitList], [Names] and [SplitAssignments] go on from a clause to its items.
+// [SplitList], [Names] and [SplitRow] go on from a clause to its items.
 //
 // # Guarantees
 //

@@ -63,16 +63,3 @@ func ExampleNames() {
 	fmt.Println(names, err)
 	// Output: [id Total] <nil>
 }
-
-func ExampleSplitAssignments() {
-	set := `total = total + 1, (a, b) = (SELECT 1, 2)`
-	list, err := sqltext.SplitAssignments(sqltext.PostgreSQL, set)
-	for _, a := range list {
-		fmt.Println(a.Columns, a.Expr.In(set))
-	}
-	fmt.Println(err)
-	// Output:
-	// [total] total + 1
-	// [a b] (SELECT 1, 2)
-	// <nil>
-}

@@ -229,7 +229,7 @@ func checkAgain(t *testing.T, d Dialect, sql string, s Statement) {
 	if s.MultiTable && s.Verb != Update {
 		return // the other tables of DELETE and TRUNCATE have no span
 	}
-	again := together(d, sql, s)
+	again := together(sql, s)
 	s2, err := Split(d, again)
 	if err != nil {
 		t.Fatalf("%q\nput together again as\n%q: %v", sql, again, err)
@@ -239,7 +239,7 @@ func checkAgain(t *testing.T, d Dialect, sql string, s Statement) {
 	}
 }
 
-func together(d Dialect, sql string, s Statement) string {
+func together(sql string, s Statement) string {
 	var b strings.Builder
 	put := func(before string, span Span, after string) {
 		if !span.Empty() {

@@ -86,24 +86,18 @@ func glance(d Dialect, sql string) (h Head, plain bool) {
 // there is only one. It returns false where that is not plain to see.
 func (p *parser) glanceAtWrite(h *Head) bool {
 	var t head
-	h.Writes = true
-	switch p.tok.kw {
-	case kwInsert, kwReplace:
-		h.Verb = Insert
-		if p.is(kwReplace) {
-			h.Verb = Replace
-		}
+	h.Verb, h.Writes = verbOf(p.tok.kw), true
+	switch h.Verb {
+	case Insert, Replace:
 		p.insertHead(&t)
-	case kwUpdate:
-		h.Verb = Update
+	case Update:
 		p.updateModifiers(&t)
 		if p.d != MySQL {
 			p.target(&t)
 		} else if p.table(&t); !p.is(kwSet) {
 			return false
 		}
-	case kwDelete:
-		h.Verb = Delete
+	case Delete:
 		if !p.deleteHead(&t) {
 			return false
 		}

@@ -5,12 +5,7 @@ func (p *parser) insertHead(h *head) {
 	p.advance()
 	switch p.d {
 	case SQLite:
-		if p.is(kwOr) {
-			h.modifier.Start = p.tok.start
-			p.advance()
-			h.modifier.End = p.tok.end
-			p.advance()
-		}
+		p.orModifier(h)
 	case MySQL:
 		h.modifier = p.modifiers(kwLowPriority, kwHighPriority, kwDelayed, kwIgnore)
 	}

@@ -138,13 +138,13 @@ func (l *lexer) end() token {
 
 // afterName tells t.1 (a name in MySQL) from .1 (a number).
 func (l *lexer) afterName(at int) bool {
-	return at > 0 && (isWordPart(l.sql[at-1], l.d) || l.sql[at-1] == '`' || l.sql[at-1] == '"' || l.sql[at-1] == ']')
+	return at > 0 && (isWordPart(l.sql[at-1]) || l.sql[at-1] == '`' || l.sql[at-1] == '"' || l.sql[at-1] == ']')
 }
 
 func (l *lexer) word(start int) token {
 	sql := l.sql
 	i := start + 1
-	for i < len(sql) && isWordPart(sql[i], l.d) {
+	for i < len(sql) && isWordPart(sql[i]) {
 		i++
 	}
 	if i < len(sql) {
@@ -186,7 +186,7 @@ func (l *lexer) number(start int) token {
 	}
 	whole := i
 	if i == start+1 && sql[start] == '0' && i < len(sql) && strings.IndexByte("xXoObB", sql[i]) >= 0 {
-		for i < len(sql) && isWordPart(sql[i], l.d) {
+		for i < len(sql) && isWordPart(sql[i]) {
 			i++
 		}
 		l.pos = i
@@ -206,11 +206,11 @@ func (l *lexer) number(start int) token {
 			}
 		}
 	}
-	if i < len(sql) && isWordPart(sql[i], l.d) && sql[i] != '$' {
-		if l.d != MySQL || i != whole && !isWord(sql[start:i], l.d) {
+	if i < len(sql) && isWordPart(sql[i]) && sql[i] != '$' {
+		if l.d != MySQL || i != whole && !isWord(sql[start:i]) {
 			return l.broken(start, "letters right after a number")
 		}
-		for i < len(sql) && isWordPart(sql[i], l.d) { // MySQL: a name may start with digits
+		for i < len(sql) && isWordPart(sql[i]) { // MySQL: a name may start with digits
 			i++
 		}
 		l.pos = i
@@ -223,7 +223,7 @@ func (l *lexer) number(start int) token {
 // variable reads a placeholder of SQLite or MySQL, or a variable of MySQL.
 func (l *lexer) variable(start int) token {
 	i := start + 1
-	for i < len(l.sql) && (isWordPart(l.sql[i], l.d) || l.d == MySQL && l.sql[start] == '@' && l.sql[i] == '@') {
+	for i < len(l.sql) && (isWordPart(l.sql[i]) || l.d == MySQL && l.sql[start] == '@' && l.sql[i] == '@') {
 		i++
 	}
 	if i == start+1 && l.sql[start] != '?' {
@@ -246,13 +246,13 @@ func isWordStart(c byte) bool {
 	return lower >= 'a' && lower <= 'z' || c == '_' || c >= 0x80
 }
 
-func isWordPart(c byte, d Dialect) bool {
+func isWordPart(c byte) bool {
 	return isWordStart(c) || c >= '0' && c <= '9' || c == '$'
 }
 
-func isWord(s string, d Dialect) bool {
+func isWord(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if !isWordPart(s[i], d) {
+		if !isWordPart(s[i]) {
 			return false
 		}
 	}

@@ -118,7 +118,7 @@ func ends(sql string, t token) bool {
 
 // literal lifts a literal: a string, or a number, which may have a sign before it.
 func (l *lifter) literal(first, last token) {
-	if first.start < l.done || last.end < len(l.sql) && isWordPart(l.sql[last.end], PostgreSQL) {
+	if first.start < l.done || last.end < len(l.sql) && isWordPart(l.sql[last.end]) {
 		return
 	}
 	typ := ""
