@@ -40,3 +40,26 @@ func (c *client) checkTopic(ctx context.Context, topic string) (topicInfo, error
 	}
 	return info, err
 }
+
+// Check reports all that would keep this relay from publishing to the topic of
+// its configuration, or make that less safe: what brokers can't be reached for, the
+// errors of this package (ErrNoTopic and so on), and the tables that are missing.
+// Call it at start-up. It changes nothing.
+func (r *Relay) Check(ctx context.Context) error {
+	if err := r.sink.Check(ctx, r.db); err != nil {
+		return err
+	}
+	topic := r.sink.cfg.Topic
+	info, err := r.sink.client.checkTopic(ctx, topic)
+	if info.partitions > 0 {
+		known, knownErr := r.notedPartitions(ctx, topic)
+		switch {
+		case isNoRows(knownErr):
+		case knownErr != nil:
+			err = errors.Join(err, fmt.Errorf("kafkasink: check outbox: %w", knownErr))
+		case known != info.partitions:
+			err = errors.Join(err, fmt.Errorf("kafkasink: check topic %s: %w", topic, otherPartitions(info.partitions, known)))
+		}
+	}
+	return err
+}

@@ -125,6 +125,15 @@ type topicInfo struct {
 	cleanupPolicy, minISR, maxMessageBytes string
 }
 
+// numbers are those of the partitions.
+func (i topicInfo) numbers() []int {
+	all := make([]int, i.partitions)
+	for n := range all {
+		all[n] = n
+	}
+	return all
+}
+
 // describe asks the cluster for a topic as it is now.
 func (c *client) describe(ctx context.Context, topic string) (topicInfo, error) {
 	info, err := c.ask(ctx, topic)

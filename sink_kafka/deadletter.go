@@ -57,21 +57,15 @@ func (r *Relay) moveToDead(ctx context.Context, e *outgoing, why error) error {
 // It reads them in small pages, and ends with the first error of the database. Where
 // a row is no event, the dead letter has of it what could be read of ID and Table.
 func (r *Relay) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
-	const pageSize = 100
+	pages := inPages(func(after int64, most int) ([]DeadLetter, error) { return r.deadLetters(ctx, after, most) },
+		func(d *DeadLetter) int64 { return d.Seq })
 	return func(yield func(DeadLetter, error) bool) {
-		for after := int64(0); ; {
-			letters, err := r.deadLetters(ctx, after, pageSize)
+		for d, err := range pages {
 			if err != nil {
 				yield(DeadLetter{}, fmt.Errorf("kafkasink: read dead letters: %w", err))
 				return
 			}
-			for _, d := range letters {
-				if !yield(d, nil) {
-					return
-				}
-				after = d.Seq
-			}
-			if len(letters) < pageSize {
+			if !yield(*d, nil) {
 				return
 			}
 		}

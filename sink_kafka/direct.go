@@ -62,7 +62,7 @@ func (s *Sink) address(ctx context.Context, records *recorder, e *sink.Event) (p
 	if err != nil {
 		return place{}, nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	return place{topic, partitionOf(r.key(), info.partitions)}, r, nil
+	return place{topic, partitionOf(r.key(), info.numbers())}, r, nil
 }
 
 func (s *Sink) send(ctx context.Context, at place, records []record) error {
@@ -84,11 +84,8 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("topic %s, partition %d", p.topic, p.partition) }
 
-// partitionOf returns the partition of a key, as Java's clients choose it.
-func partitionOf(key []byte, partitions int) int {
-	all := make([]int, partitions)
-	for i := range all {
-		all[i] = i
-	}
-	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, all...)
+// partitionOf returns the one of the partitions that a key goes to, as Java's
+// clients choose it.
+func partitionOf(key []byte, partitions []int) int {
+	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, partitions...)
 }

@@ -1,6 +1,7 @@
 package kafkasink
 
 import (
+	"database/sql"
 	"errors"
 	"strings"
 
@@ -33,6 +34,8 @@ var (
 	// Config.MaxBatchBytes. A relay then sends smaller ones, at a cost.
 	ErrMessageBytes = errors.New("the topic takes smaller batches than Config.MaxBatchBytes")
 )
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 // isRefusedValue reports whether a database takes a row not for what is in it, so
 // that trying again can't help. It knows the drivers' errors without importing

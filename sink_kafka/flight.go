@@ -129,11 +129,3 @@ func (r *Relay) land(ctx context.Context, wait bool) {
 		delete(r.left, at)
 	}
 }
-
-// signal sends a value unless one is there.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -175,9 +174,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 		}
 		wait := m.cfg.Refresh
 		if tries > 0 {
-			wait = min(wait, retryIn(tries))
+			wait = min(wait, backoff(tries, maxMirrorBackoff))
 		}
-		sleep(ctx, wait)
+		pause(ctx, wait, nil)
 	}
 	readers.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, ctx.Err()) {
@@ -185,6 +184,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// maxMirrorBackoff bounds the time between two tries of what fails for a while.
+const maxMirrorBackoff = 10 * time.Second
 
 // partitions lists what there is to mirror, also where a topic can't be had.
 func (m *Mirror) partitions(ctx context.Context) ([]Partition, error) {
@@ -216,21 +218,4 @@ func (m *Mirror) failed(ctx context.Context, what string, err error) {
 	m.figures.LastError, m.figures.LastErrorAt = err, time.Now()
 	m.mu.Unlock()
 	m.log.WarnContext(ctx, what, "error", err)
-}
-
-func retryIn(tries int) time.Duration {
-	d := 10 * time.Second
-	if tries < 8 {
-		d = min(d, 50*time.Millisecond<<tries)
-	}
-	return d/2 + rand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -58,7 +58,7 @@ func (m *Mirror) mirror(ctx context.Context, at Partition) error {
 			m.failed(ctx, "kafkasink: can't mirror for now", fmt.Errorf("%s: %w", place{at.Topic, at.Partition}, err))
 			m.client.renew()
 			r.loaded, r.verified = false, false
-			sleep(ctx, retryIn(tries))
+			pause(ctx, backoff(tries, maxMirrorBackoff), nil)
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func (r *reader) step(ctx context.Context) error {
 		}
 		r.verified = true
 	}
-	messages, end, err := r.fetch(ctx, r.position.next, fetchWait)
+	messages, end, err := r.fetch(ctx, r.position.next)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		r.verified = false // and say what it is
 		return nil
@@ -127,7 +127,7 @@ func (r *reader) verify(ctx context.Context) error {
 	case next == first || r.position.digest == "":
 		return nil
 	}
-	messages, _, err := r.fetch(ctx, next-1, fetchWait)
+	messages, _, err := r.fetch(ctx, next-1)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return nil // deleted just now
 	}
@@ -162,9 +162,9 @@ func (r *reader) bounds(ctx context.Context) (first, last int64, err error) {
 // fetch returns messages from offset on, and the offset after the partition's
 // last. It asks for an offset of its own choice, and never lets kafka-go choose
 // another: its Reader goes to the start of the log without a word.
-func (r *reader) fetch(ctx context.Context, offset int64, wait time.Duration) ([]kafka.Message, int64, error) {
+func (r *reader) fetch(ctx context.Context, offset int64) ([]kafka.Message, int64, error) {
 	res, err := r.m.client.session().Fetch(ctx, &kafka.FetchRequest{
-		Topic: r.at.Topic, Partition: r.at.Partition, Offset: offset, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: wait,
+		Topic: r.at.Topic, Partition: r.at.Partition, Offset: offset, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: fetchWait,
 	})
 	if err == nil {
 		err = res.Error

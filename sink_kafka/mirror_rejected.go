@@ -65,27 +65,12 @@ func (m *Mirror) Rejected(ctx context.Context) iter.Seq2[Rejected, error] {
 }
 
 func (m *Mirror) rejectedRows(ctx context.Context) iter.Seq2[*rejectedRow, error] {
-	const pageSize = 100
-	return func(yield func(*rejectedRow, error) bool) {
-		for after := int64(0); ; {
-			var rows []rejectedRow
-			err := m.db.NewSelect().Model(&rows).ModelTableExpr("? AS r", m.rejected().Expr()).
-				Where("r.seq > ?", after).OrderExpr("r.seq").Limit(pageSize).Scan(ctx)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for i := range rows {
-				after = rows[i].Seq
-				if !yield(&rows[i], nil) {
-					return
-				}
-			}
-			if len(rows) < pageSize {
-				return
-			}
-		}
+	read := func(after int64, most int) (rows []rejectedRow, err error) {
+		err = m.db.NewSelect().Model(&rows).ModelTableExpr("? AS r", m.rejected().Expr()).
+			Where("r.seq > ?", after).OrderExpr("r.seq LIMIT ?", most).Scan(ctx)
+		return rows, err
 	}
+	return inPages(read, func(r *rejectedRow) int64 { return r.Seq })
 }
 
 // Retry stores the messages that were set aside and can be read by now, by a newer

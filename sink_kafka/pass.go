@@ -118,7 +118,7 @@ func (r *Relay) remove(ctx context.Context, seqs []int64) error {
 			return err
 		}
 		r.failed(ctx, "kafkasink: can't delete what was published, and goes on trying", err)
-		r.pause(ctx, r.backoff(tries), nil)
+		pause(ctx, backoff(tries, r.cfg.MaxBackoff), nil)
 	}
 }
 

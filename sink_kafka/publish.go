@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // stop is a partition, or a topic, that can't be written to for now.
@@ -61,7 +59,7 @@ func (r *Relay) placeOf(ctx context.Context, e *outgoing, stopped map[place]bool
 	if topic == nil {
 		return place{}, false
 	}
-	at := place{e.topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: e.record.key()}, topic.partitions...)}
+	at := place{e.topic, partitionOf(e.record.key(), topic.partitions)}
 	if topic.isDue() && r.hasFailed(at) {
 		stopped[at] = true
 	}
@@ -127,7 +125,7 @@ func (r *Relay) halt(ctx context.Context, at place, err error) {
 	}
 	s.tries++
 	s.err = err
-	wait := r.backoff(s.tries)
+	wait := backoff(s.tries, r.cfg.MaxBackoff)
 	s.until = time.Now().Add(wait)
 	r.mu.Unlock()
 	r.figures.retried(ctx)

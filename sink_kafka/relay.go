@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -163,7 +162,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		r.land(ctx, false)
 		if !r.lease.held() {
-			r.pause(ctx, r.lease.interval(), r.lease.gained)
+			pause(ctx, r.lease.interval(), r.lease.gained)
 			continue
 		}
 		began := time.Now()
@@ -173,14 +172,14 @@ func (r *Relay) Run(ctx context.Context) error {
 		case err != nil:
 			tries++
 			r.failed(ctx, "kafkasink: can't read or clear the outbox", err)
-			r.pause(ctx, r.backoff(tries), nil)
+			pause(ctx, backoff(tries, r.cfg.MaxBackoff), nil)
 			continue
 		case sent == 0 && woken:
 			// Commits of changes that aren't audited wake us too.
-			r.pause(ctx, afterWake, nil)
+			pause(ctx, afterWake, nil)
 		}
 		tries = 0
-		woken = sent == 0 && r.pause(ctx, r.untilNext(began), r.wake)
+		woken = sent == 0 && pause(ctx, r.untilNext(began), r.wake)
 	}
 	return nil
 }
@@ -203,21 +202,8 @@ func (r *Relay) forward(ctx context.Context) {
 // afterWake is how long a relay that was woken for nothing can't be woken.
 const afterWake = time.Millisecond
 
-// pause waits, and reports whether it was ended by a value from wake.
-func (r *Relay) pause(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-wake:
-		return true
-	}
-	return false
-}
-
-// untilNext is how long there is nothing to do unless something wakes us. What was due when
-// the last pass began was tried, or has no event any more.
+// untilNext is how long there is nothing to do unless something wakes us. What was
+// due when the last pass began was tried, or has no event any more.
 func (r *Relay) untilNext(began time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -228,15 +214,6 @@ func (r *Relay) untilNext(began time.Time) time.Duration {
 		}
 	}
 	return next
-}
-
-// backoff is how long to wait after so many failures in a row.
-func (r *Relay) backoff(tries int) time.Duration {
-	d := r.cfg.MaxBackoff
-	if tries < 16 {
-		d = min(d, 50*time.Millisecond<<tries)
-	}
-	return d/2 + rand.N(d/2+1)
 }
 
 // failed notes an error that is going to be tried again.

@@ -34,6 +34,11 @@ const (
 )`
 )
 
+// table is a companion of the outbox.
+func (s *Sink) table(ending string) eventrow.Table {
+	return eventrow.Table{Schema: s.cfg.Schema, Name: s.cfg.Table + ending}
+}
+
 func (s *Sink) create(d eventrow.Dialect) ([]string, error) {
 	stmts, err := s.cfg.outbox().CreateQueue(d)
 	if err != nil {
@@ -62,12 +67,30 @@ func (s *Sink) drop(d eventrow.Dialect) ([]string, error) {
 	return stmts, nil
 }
 
-// timeType is the type of the column time in the tables of events.
+// timeType is the type of a column with an [eventrow.Time].
 func timeType(d eventrow.Dialect) string {
 	if d.Name() == dialect.PG {
 		return "timestamptz NOT NULL"
 	}
 	return "char(27) NOT NULL"
+}
+
+// CreateTable creates what is missing of the outbox and its companions: the
+// dead letters, the lease of the relays, and what is known of the topics. It does
+// nothing where all is there, and may be called by several programs that start at
+// the same time. It never alters a table. db is the audited database.
+func (s *Sink) CreateTable(ctx context.Context, db bun.IDB) error {
+	if s.cfg.Delivery == Direct {
+		return errDirect
+	}
+	stmts, err := s.create(db.Dialect())
+	if err == nil {
+		err = eventrow.Apply(ctx, db, stmts)
+	}
+	if err != nil {
+		return fmt.Errorf("kafkasink: create outbox: %w", err)
+	}
+	return nil
 }
 
 // Migrations returns the migrations of the outbox and its companions, for Bun's

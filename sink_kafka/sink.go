@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/uptrace/bun"
-
-	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/sink"
 	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
@@ -133,26 +130,3 @@ func (s *Sink) Check(ctx context.Context, tx sink.Tx) error {
 }
 
 var errDirect = errors.New("kafkasink: the sink has Direct delivery, which has no outbox")
-
-// table is a companion of the outbox.
-func (s *Sink) table(ending string) eventrow.Table {
-	return eventrow.Table{Schema: s.cfg.Schema, Name: s.cfg.Table + ending}
-}
-
-// CreateTable creates what is missing of the outbox and its companions: the
-// dead letters, the lease of the relays, and what is known of the topics. It does
-// nothing where all is there, and may be called by several programs that start at
-// the same time. It never alters a table. db is the audited database.
-func (s *Sink) CreateTable(ctx context.Context, db bun.IDB) error {
-	if s.cfg.Delivery == Direct {
-		return errDirect
-	}
-	stmts, err := s.create(db.Dialect())
-	if err == nil {
-		err = eventrow.Apply(ctx, db, stmts)
-	}
-	if err != nil {
-		return fmt.Errorf("kafkasink: create outbox: %w", err)
-	}
-	return nil
-}

@@ -2,11 +2,11 @@ package kafkasink
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
-	"github.com/sqlaudit/bun/sink"
 )
 
 // topicOf returns the topic of an event. What Config.TopicOf does wrong is an
@@ -19,7 +19,8 @@ func (c Config) topicOf(row *eventrow.Row) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	topic, err := c.callTopicOf(&e)
+	var topic string
+	err = guard(c.Log, "Config.TopicOf", e.ID, func() { topic = c.TopicOf(&e) })
 	switch {
 	case err != nil:
 		return "", err
@@ -31,14 +32,17 @@ func (c Config) topicOf(row *eventrow.Row) (string, error) {
 	return topic, nil
 }
 
-func (c Config) callTopicOf(e *sink.Event) (topic string, err error) {
+// guard calls a function of the user's, named what, for an event. A panic of it is
+// an error of this event.
+func guard(log *slog.Logger, what, event string, call func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.Log.Error("kafkasink: Config.TopicOf panicked", "event", e.ID, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("kafkasink: Config.TopicOf panicked: %v", p)
+			log.Error("kafkasink: "+what+" panicked", "event", event, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("kafkasink: %s panicked: %v", what, p)
 		}
 	}()
-	return c.TopicOf(e), nil
+	call()
+	return nil
 }
 
 // maxTopicName is the most bytes that Kafka takes in a topic's name.

@@ -2,7 +2,6 @@ package kafkasink
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -29,8 +28,6 @@ type topicRow struct {
 	Topic      string `bun:"topic,pk"`
 	Partitions int64  `bun:"partitions"`
 }
-
-func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 // topic returns what is known of a topic, or nil where nothing is published to it in this
 // pass: also when it is known in the middle of that, since events were left out by then.
@@ -111,10 +108,7 @@ func (r *Relay) describe(ctx context.Context, name string) (*topicState, error) 
 		return nil, fmt.Errorf("topic %s: %w", name, err)
 	}
 	risk := info.risky(r.sink.cfg.MaxBatchBytes)
-	state := &topicState{partitions: make([]int, info.partitions), checked: time.Now()}
-	for i := range state.partitions {
-		state.partitions[i] = i
-	}
+	state := &topicState{partitions: info.numbers(), checked: time.Now()}
 	r.mu.Lock()
 	isNews := risk != nil && !r.warned[name]
 	r.warned[name] = risk != nil
@@ -156,9 +150,13 @@ func (r *Relay) samePartitions(ctx context.Context, topic string, partitions int
 	case err != nil:
 		return err
 	case known != partitions:
-		return fmt.Errorf("%w: it has %d and had %d: consume what is in it, and call Relay.AcceptPartitions", ErrPartitions, partitions, known)
+		return otherPartitions(partitions, known)
 	}
 	return nil
+}
+
+func otherPartitions(now, noted int) error {
+	return fmt.Errorf("%w: it has %d and had %d: consume what is in it, and call Relay.AcceptPartitions", ErrPartitions, now, noted)
 }
 
 func (r *Relay) notedPartitions(ctx context.Context, topic string) (int, error) {
@@ -192,27 +190,4 @@ func (r *Relay) AcceptPartitions(ctx context.Context, topic string) error {
 	}
 	r.forgetTopic(topic)
 	return nil
-}
-
-// Check reports all that would keep this relay from publishing to the topic of
-// its configuration, or make that less safe: what brokers can't be reached for, the
-// errors of this package (ErrNoTopic and so on), and the tables that are missing.
-// Call it at start-up. It changes nothing.
-func (r *Relay) Check(ctx context.Context) error {
-	if err := r.sink.Check(ctx, r.db); err != nil {
-		return err
-	}
-	topic := r.sink.cfg.Topic
-	info, err := r.sink.client.checkTopic(ctx, topic)
-	if info.partitions > 0 {
-		known, knownErr := r.notedPartitions(ctx, topic)
-		switch {
-		case isNoRows(knownErr):
-		case knownErr != nil:
-			err = errors.Join(err, fmt.Errorf("kafkasink: check outbox: %w", knownErr))
-		case known != info.partitions:
-			err = errors.Join(err, fmt.Errorf("kafkasink: check topic %s: %w: it has %d and had %d", topic, ErrPartitions, info.partitions, known))
-		}
-	}
-	return err
 }
