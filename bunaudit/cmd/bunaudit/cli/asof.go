@@ -72,9 +72,6 @@ func one(ctx context.Context, q *query, t time.Time) iter.Seq2[retrieval.Row[sin
 	return func(yield func(retrieval.Row[sink.Values], error) bool) { yield(q.RowAsOf(ctx, t)) }
 }
 
-// errNoRow means that history has no row of that key.
-var errNoRow = errors.New("history knows of no such row")
-
 // printRows prints the rows, also the incomplete ones, which make it fail in the
 // end, and returns how many.
 func (c *command) printRows(out io.Writer, rows iter.Seq2[retrieval.Row[sink.Values], error]) (int, error) {

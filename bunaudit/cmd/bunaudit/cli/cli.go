@@ -96,7 +96,7 @@ func Run(ctx context.Context, cfg Config, args []string, db string, stdout, stde
 	if ctx.Err() != nil {
 		message = "interrupted: " + message
 	}
-	_, _ = fmt.Fprintf(stderr, "%s: %s\n", cfg.Name, message)
+	_ = c.note(message)
 	var wrong usageError
 	var key *retrieval.KeyError
 	var field *retrieval.UnknownFieldError

@@ -115,6 +115,5 @@ func (c *command) printDiff(d retrieval.Diff, incomplete error) error {
 	if note == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(c.err, "%s: %s\n", c.cfg.Name, note)
-	return err
+	return c.note(note)
 }

@@ -1,22 +1,14 @@
 package cli
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"github.com/uptrace/bun"
 
-	"github.com/sqlaudit/bun/retrieval"
 	"github.com/sqlaudit/bun/sink"
 )
-
-// query is one without a model.
-type query = retrieval.Query[sink.Values]
 
 // filter are the flags that say which events are meant.
 type filter struct {
@@ -33,72 +25,6 @@ func (f *filter) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.txs, "tx", nil, "of this transaction; may be repeated")
 	flags.StringVar(&f.since, "since", "", "from then on: "+timeForms)
 	flags.StringVar(&f.until, "until", "", "before then: "+timeForms)
-}
-
-// question is about events: what flags and arguments have asked.
-type question struct {
-	table string // empty: all tables
-	key   key
-	build func(*bun.DB, sink.Values) *query
-}
-
-// query is the question as a query.
-func (q *question) query(db *bun.DB) *query { return q.build(db, q.key.values) }
-
-// parse reads the flags before there is a database: so that mistakes are found
-// before it is opened. Without args it is about all tables.
-func (c *command) parse(f *filter, args []string) (*question, error) {
-	of, err := parseKey(f.key)
-	if err != nil {
-		return nil, err
-	}
-	if of.values != nil && len(args) == 0 {
-		return nil, Usage("--key needs the name of a table")
-	}
-	since, until, err := c.parseTimes(f)
-	if err != nil {
-		return nil, err
-	}
-	ops := make([]sink.Op, len(f.ops))
-	for i, op := range f.ops {
-		ops[i] = sink.Op(op)
-		if !slices.Contains(operations(), ops[i]) {
-			return nil, Usage("--op: there is no operation %s: write one of %s", op, strings.Trim(fmt.Sprint(operations()), "[]"))
-		}
-	}
-	for _, tx := range f.txs {
-		if _, err := uuid.Parse(tx); err != nil || len(tx) != 36 {
-			return nil, Usage("--tx: the ID of a transaction is a UUID, as history --json prints it")
-		}
-	}
-	q := &question{key: of}
-	if len(args) > 0 {
-		q.table = args[0]
-	}
-	q.build = func(db *bun.DB, key sink.Values) *query {
-		events := retrieval.ForAll(db)
-		if q.table != "" {
-			events = retrieval.ForTable(db, q.table)
-		}
-		events.From(c.events).InSchema(c.schema).Between(since, until)
-		if key != nil {
-			events.Key(key)
-		}
-		if f.fields != nil {
-			events.Field(f.fields...)
-		}
-		if f.actors != nil {
-			events.By(f.actors...)
-		}
-		if f.ops != nil {
-			events.Op(ops...)
-		}
-		if f.txs != nil {
-			events.Tx(f.txs...)
-		}
-		return events
-	}
-	return q, nil
 }
 
 func (c *command) parseTimes(f *filter) (since, until time.Time, err error) {

@@ -37,8 +37,7 @@ func (c *command) hint(ctx context.Context, db *bun.DB, q *question, like sink.V
 	default:
 		what = none
 	}
-	_, err := fmt.Fprintf(c.err, "%s: %s\n", c.cfg.Name, what)
-	return err
+	return c.note(what)
 }
 
 // hintTable says that no event is of the table, where that is so.

@@ -48,8 +48,6 @@ func (c *command) history() *cobra.Command {
 	return cmd
 }
 
-const noEvent = "there is no such event"
-
 // printHistory prints a line for each changed field, and returns how many. An event
 // that has none, such as a truncation, is a line too.
 func (c *command) printHistory(ctx context.Context, q *query, fields []string) (int, error) {
@@ -80,26 +78,4 @@ func (c *command) printHistory(ctx context.Context, q *query, fields []string) (
 		}
 	}
 	return g.rows, g.flush()
-}
-
-// masked returns a value, or why it isn't there.
-func masked(json []byte, mask sink.Mask) string {
-	if mask != "" {
-		return "[" + string(mask) + "]"
-	}
-	return string(json)
-}
-
-func actor(a sink.Actor) string {
-	s := a.ID
-	if a.Type != "" {
-		s = a.Type + " " + s
-	}
-	if a.Name != "" {
-		s += " (" + a.Name + ")"
-	}
-	if a.OnBehalfOf != "" {
-		s += " for " + a.OnBehalfOf
-	}
-	return s
 }

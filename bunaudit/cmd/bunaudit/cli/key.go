@@ -1,19 +1,15 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
-	"github.com/sqlaudit/bun/retrieval"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -83,33 +79,4 @@ func (k key) where(isText func(column string, raw json.RawMessage) bool) key {
 		}
 	}
 	return k
-}
-
-// someKey is the key of some event of a table, or nil.
-func (c *command) someKey(ctx context.Context, db *bun.DB, table string) (sink.Values, error) {
-	events, err := retrieval.ForTable(db, table).From(c.events).InSchema(c.schema).NewestFirst().Limit(1).All(ctx)
-	if err != nil || len(events) == 0 {
-		return nil, err
-	}
-	return events[0].Key, nil
-}
-
-// answer opens the database, answers the question by do, which returns how much it
-// has found, and tells people where that is nothing: none, if nothing better.
-func (c *command) answer(ctx context.Context, q *question, none string, do func(db *bun.DB) (found int, err error)) error {
-	return c.with(ctx, func(db *bun.DB) error {
-		var like sink.Values
-		if q.key.values != nil {
-			var err error
-			if like, err = c.someKey(ctx, db, q.table); err != nil {
-				return err
-			}
-			q.key = q.key.like(like)
-		}
-		n, err := do(db)
-		if n > 0 || err != nil && !errors.Is(err, errNoRow) {
-			return err
-		}
-		return errors.Join(err, c.hint(ctx, db, q, like, none))
-	})
 }

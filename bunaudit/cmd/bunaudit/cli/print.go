@@ -38,6 +38,12 @@ func many[N int | int64](n N, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// note tells people something, beside what the command prints.
+func (c *command) note(what string) error {
+	_, err := fmt.Fprintf(c.err, "%s: %s\n", c.cfg.Name, what)
+	return err
+}
+
 func writeLine(out io.Writer, v any) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
@@ -50,12 +56,32 @@ func text(key sink.Values) string {
 		return ""
 	}
 	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(key) != nil {
+	if writeLine(&b, key) != nil {
 		return "?"
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// masked returns a value, or why it isn't there.
+func masked(json []byte, mask sink.Mask) string {
+	if mask != "" {
+		return "[" + string(mask) + "]"
+	}
+	return string(json)
+}
+
+func actor(a sink.Actor) string {
+	s := a.ID
+	if a.Type != "" {
+		s = a.Type + " " + s
+	}
+	if a.Name != "" {
+		s += " (" + a.Name + ")"
+	}
+	if a.OnBehalfOf != "" {
+		s += " for " + a.OnBehalfOf
+	}
+	return s
 }
 
 // cellRunes is how long a cell may be. Longer values are for --json.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,19 +42,16 @@ know, or that the table no longer has, and exits with 1 where there are some.`,
 			if err := c.knowsModels(); err != nil {
 				return err
 			}
-			of, err := parseKey(key)
-			switch {
-			case err != nil:
+			q, err := c.parse(&filter{key: key}, args)
+			if err != nil {
 				return err
-			case of.values != nil && len(args) == 0:
-				return Usage("--key needs the name of a table")
 			}
 			return c.with(cmd.Context(), func(db *bun.DB) error {
 				tables, err := c.tables(db, args)
 				if err != nil {
 					return err
 				}
-				return c.printFindings(cmd, db, tables, of)
+				return c.printFindings(cmd.Context(), db, tables, q.key)
 			})
 		},
 	}
@@ -61,14 +59,14 @@ know, or that the table no longer has, and exits with 1 where there are some.`,
 	return cmd
 }
 
-func (c *command) printFindings(cmd *cobra.Command, db *bun.DB, tables []table, of key) error {
+func (c *command) printFindings(ctx context.Context, db *bun.DB, tables []table, of key) error {
 	g := newGrid(c.out, "TABLE", "KEY", "FINDING", "FIELD", "HISTORY", "TABLE HAS")
 	n, heard := 0, 0
 	for _, t := range tables {
 		of := c.scope(of.of(t.read))
 		bar := c.bar(unknown, "rows of "+t.name, "rows")
 		g.before = bar.clear
-		for f, err := range t.query(db, of).Verify(cmd.Context(), retrieval.VerifyOptions{HashKey: c.cfg.HashKey, Progress: bar.set}) {
+		for f, err := range t.query(db, of).Verify(ctx, retrieval.VerifyOptions{HashKey: c.cfg.HashKey, Progress: bar.set}) {
 			if err == nil {
 				n++
 				err = c.printFinding(g, t.name, f)
@@ -79,7 +77,7 @@ func (c *command) printFindings(cmd *cobra.Command, db *bun.DB, tables []table, 
 		}
 		bar.clear()
 		if of.key != nil && n == 0 { // a slip of the finger is not fine
-			events, err := t.query(db, of).Count(cmd.Context())
+			events, err := t.query(db, of).Count(ctx)
 			if err != nil {
 				return err
 			}
