@@ -122,10 +122,7 @@ func (q *query) erase(ctx context.Context, fields []string) (int, error) {
 // mentionsAll refuses keys that no event has: who mistyped one would believe that
 // the row's values are gone.
 func (q *query) mentionsAll(ctx context.Context) error {
-	var stored []string
-	for _, key := range q.keys {
-		stored = append(stored, q.variants(key)...)
-	}
+	stored := q.allVariants(q.keys)
 	known := map[string]bool{}
 	for _, column := range []keyColumn{isKey, wasKey} {
 		if err := q.mentioned(ctx, column, stored, known); err != nil {

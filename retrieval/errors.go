@@ -46,3 +46,6 @@ func (e *KeyError) Error() string {
 
 // Unwrap returns Err.
 func (e *KeyError) Unwrap() error { return e.Err }
+
+// wrap names the package in front of an error.
+func wrap(err error) error { return fmt.Errorf("retrieval: %w", err) }

@@ -200,21 +200,4 @@ func whereMembers(sel *bun.SelectQuery, fields []string) *bun.SelectQuery {
 	})
 }
 
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch i {
-		case 8, 13, 18, 23:
-			if s[i] != '-' {
-				return false
-			}
-		default:
-			if !strings.ContainsRune("0123456789abcdef", rune(s[i])) {
-				return false
-			}
-		}
-	}
-	return true
-}
+func isUUID(s string) bool { return eventrow.IsUUID(s) }

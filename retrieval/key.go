@@ -231,3 +231,15 @@ func withColumn(keys []sink.Values, name string, forms []json.RawMessage) []sink
 	}
 	return longer
 }
+
+// allVariants are the texts under which these keys may be stored, see variants.
+func (q *query) allVariants(keys []string) []string {
+	if q.model == nil || q.model.Was == nil {
+		return keys
+	}
+	var stored []string
+	for _, key := range keys {
+		stored = append(stored, q.variants(key)...)
+	}
+	return stored
+}

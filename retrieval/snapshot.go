@@ -66,14 +66,7 @@ func (b *baseline) complete(ctx context.Context, db bun.IDB, keys []string) (map
 // by key: of those that say what the whole row is, and of deletions; in the column
 // old_key of any.
 func (q *query) latest(ctx context.Context, column keyColumn, keys []string) (last, deleted map[string]int64, err error) {
-	stored := keys
-	if q.model.Was != nil {
-		stored = nil
-		for _, key := range keys {
-			stored = append(stored, q.variants(key)...)
-		}
-	}
-	sel := q.ofKeys(column, stored).ColumnExpr("e.? AS under_key", bun.Ident(column.name)).GroupExpr("e.?", bun.Ident(column.name))
+	sel := q.ofKeys(column, q.allVariants(keys)).ColumnExpr("e.? AS under_key", bun.Ident(column.name)).GroupExpr("e.?", bun.Ident(column.name))
 	if column == isKey {
 		sel = sel.ColumnExpr("max(CASE e.op WHEN 'delete' THEN 0 ELSE e.seq END) AS last").
 			ColumnExpr("max(CASE e.op WHEN 'delete' THEN e.seq ELSE 0 END) AS deleted").

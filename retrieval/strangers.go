@@ -28,12 +28,10 @@ func (v *verifier) strangers(ctx context.Context) error {
 			return fmt.Errorf("retrieval: verify: read rows: %w", err)
 		}
 		keys := make([]string, len(rows))
-		var stored []string
 		for i, row := range rows {
 			keys[i] = row.CanonicalKey()
-			stored = append(stored, v.variants(keys[i])...)
 		}
-		known, err := v.heardOf(ctx, stored, blind)
+		known, err := v.heardOf(ctx, v.allVariants(keys), blind)
 		if err != nil {
 			return err
 		}
@@ -63,11 +61,10 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 		if err != nil {
 			return err
 		}
-		var stored []string
 		for _, key := range keys {
 			doubtful[key] = len(wholes) > 0
-			stored = append(stored, one.variants(key)...)
 		}
+		stored := one.allVariants(keys)
 		for _, column := range []keyColumn{isKey, wasKey} {
 			if err := one.mentioned(ctx, column, stored, doubtful); err != nil {
 				return err
@@ -96,9 +93,13 @@ func (v *verifier) judgeStrangers(ctx context.Context, keys []string) error {
 
 // mentioned marks those of the keys that events have in a column.
 func (q *query) mentioned(ctx context.Context, column keyColumn, stored []string, keys map[string]bool) error {
+	return q.mark(ctx, q.ofKeys(column, stored), column, keys)
+}
+
+// mark marks the keys that the events of a query have in a column.
+func (q *query) mark(ctx context.Context, events *bun.SelectQuery, column keyColumn, keys map[string]bool) error {
 	var rows []keyedRow
-	err := q.ofKeys(column, stored).Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column.name)).Scan(ctx, &rows)
-	if err != nil {
+	if err := events.Distinct().ColumnExpr("e.? AS under_key", bun.Ident(column.name)).Scan(ctx, &rows); err != nil {
 		return fmt.Errorf("retrieval: read keys: %w", q.explain(err))
 	}
 	for _, row := range rows {
@@ -118,20 +119,6 @@ func (q *query) heardOf(ctx context.Context, stored []string, after int64) (map[
 	if len(stored) == 0 {
 		return known, nil
 	}
-	var rows []keyedRow
-	err := q.ofKeys(isKey, stored).Distinct().ColumnExpr("e.key AS under_key").
-		Where("e.seq > ?", after).
-		Where("e.op <> ?", string(sink.Erase)).
-		Scan(ctx, &rows)
-	if err != nil {
-		return nil, fmt.Errorf("retrieval: read keys: %w", err)
-	}
-	for _, row := range rows {
-		key, _, err := q.readKey(row.Under)
-		if err != nil {
-			return nil, err
-		}
-		known[key] = true
-	}
-	return known, nil
+	events := q.ofKeys(isKey, stored).Where("e.seq > ?", after).Where("e.op <> ?", string(sink.Erase))
+	return known, q.mark(ctx, events, isKey, known)
 }

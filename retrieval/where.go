@@ -81,6 +81,3 @@ func (q *query) fieldValue(column string, v any) ([]json.RawMessage, error) {
 	}
 	return value.Forms(c.Field, v)
 }
-
-// wrap names the package in front of an error.
-func wrap(err error) error { return fmt.Errorf("retrieval: %w", err) }

@@ -65,7 +65,7 @@ func (w writer) remove(ctx context.Context, key sink.Values) error {
 	if w.model.Bun.SoftDeleteField != nil {
 		del = del.WhereAllWithDeleted()
 	}
-	err := w.eachKey(key, func(f *schema.Field, arg any) { del = del.Where("? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(key, func(f *schema.Field, arg any) { del = del.Where("? = ?", f.SQLName, arg) })
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (w writer) update(ctx context.Context, u *undo) (bool, error) {
 // an update by a model.
 func (w writer) move(ctx context.Context, from, to sink.Values) error {
 	up := w.db.NewUpdate().Model(reflect.New(w.model.Bun.Type).Interface())
-	err := w.eachKey(to, func(f *schema.Field, arg any) { up = up.Set("? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(to, func(f *schema.Field, arg any) { up = up.Set("? = ?", f.SQLName, arg) })
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (w writer) execUpdate(ctx context.Context, up *bun.UpdateQuery, key sink.Va
 	if w.model.Bun.SoftDeleteField != nil {
 		up = up.WhereAllWithDeleted()
 	}
-	err := w.eachKey(key, func(f *schema.Field, arg any) { up = up.Where("? = ?", bun.Safe(f.SQLName), arg) })
+	err := w.eachKey(key, func(f *schema.Field, arg any) { up = up.Where("? = ?", f.SQLName, arg) })
 	if err != nil {
 		return err
 	}
