@@ -8,8 +8,6 @@ import (
 // flavour is a kind of database: how its SQL says what programs and triggers
 // have to say, and how its rows are read.
 type flavour interface {
-	name() dialect.Name
-
 	quote(name string) string
 	// concat is an expression for texts in a row.
 	concat(parts ...string) string

@@ -6,12 +6,9 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 )
 
 type mariadb struct{}
-
-func (mariadb) name() dialect.Name { return dialect.MySQL }
 
 func (mariadb) quote(name string) string { return "`" + name + "`" }
 

@@ -5,12 +5,9 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 )
 
 type postgres struct{}
-
-func (postgres) name() dialect.Name { return dialect.PG }
 
 func (postgres) quote(name string) string { return `"` + name + `"` }
 

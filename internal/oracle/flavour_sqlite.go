@@ -6,12 +6,9 @@ import (
 	"strings"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 )
 
 type sqlite struct{}
-
-func (sqlite) name() dialect.Name { return dialect.SQLite }
 
 func (sqlite) quote(name string) string { return `"` + name + `"` }
 

@@ -219,11 +219,7 @@ func (s stoppable) runWithServer(t *testing.T) {
 	t.Helper()
 	server := os.Getenv("BUNAUDIT_TEST_SERVER")
 	if server == "" {
-		const sentence = "BUNAUDIT_TEST_SERVER does not name the program that starts a server: run make test"
-		if os.Getenv("BUNAUDIT_TEST_REQUIRE") != "" {
-			t.Fatal(sentence)
-		}
-		t.Skip(sentence)
+		testdb.Missing(t, "BUNAUDIT_TEST_SERVER does not name the program that starts a server: run make test")
 	}
 	test, _, _ := strings.Cut(t.Name(), "/")
 	args := append(append([]string{"run", "-control"}, s.wanted...), "--", os.Args[0], "-test.run=^"+test+"$/^"+s.name+"$", "-test.v")

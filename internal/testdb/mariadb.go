@@ -18,7 +18,7 @@ func openMariaDB(t testing.TB) *DB {
 	t.Helper()
 	server := os.Getenv(mariaDBEnv)
 	if server == "" {
-		missing(t, mariaDBEnv+" is not set: give it the data source name of a MariaDB where the tests may create "+
+		Missing(t, mariaDBEnv+" is not set: give it the data source name of a MariaDB where the tests may create "+
 			"databases, as in root:root@tcp(127.0.0.1:3306)/, or run make test, which starts one")
 	}
 	cfg, err := mysql.ParseDSN(server)

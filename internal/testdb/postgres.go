@@ -23,7 +23,7 @@ func openPostgres(t testing.TB) *DB {
 	t.Helper()
 	server := os.Getenv(postgresEnv)
 	if server == "" {
-		missing(t, postgresEnv+" is not set: give it the URL of a PostgreSQL where the tests may create "+
+		Missing(t, postgresEnv+" is not set: give it the URL of a PostgreSQL where the tests may create "+
 			"schemas, as in postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable, or run make test, which starts one")
 	}
 	schema := "bunaudit_" + randomHex()

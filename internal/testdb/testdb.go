@@ -134,8 +134,9 @@ func (db *DB) KillConnections(t testing.TB) {
 	db.kill(t)
 }
 
-// missing ends a test whose server is not there.
-func missing(t testing.TB, sentence string) {
+// Missing ends a test whose server is not there, which the sentence says: it skips
+// it, or fails it where BUNAUDIT_TEST_REQUIRE is set to anything.
+func Missing(t testing.TB, sentence string) {
 	t.Helper()
 	if os.Getenv(requireEnv) != "" {
 		t.Fatalf("%s (%s is set, so this is a failure and not a skip)", sentence, requireEnv)

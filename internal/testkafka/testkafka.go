@@ -19,23 +19,18 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/sqlaudit/bun/internal/testdb"
 )
 
-const (
-	brokerEnv  = "BUNAUDIT_TEST_KAFKA"
-	requireEnv = "BUNAUDIT_TEST_REQUIRE" // as in package testdb
-)
+const brokerEnv = "BUNAUDIT_TEST_KAFKA"
 
 // Broker returns the address of the broker.
 func Broker(t testing.TB) string {
 	t.Helper()
 	address := os.Getenv(brokerEnv)
 	if address == "" {
-		sentence := brokerEnv + " is not set: give it the address of a Kafka broker, as in 127.0.0.1:9092, or run make test, which starts one"
-		if os.Getenv(requireEnv) != "" {
-			t.Fatalf("%s (%s is set, so this is a failure and not a skip)", sentence, requireEnv)
-		}
-		t.Skip(sentence)
+		testdb.Missing(t, brokerEnv+" is not set: give it the address of a Kafka broker, as in 127.0.0.1:9092, or run make test, which starts one")
 	}
 	return address
 }

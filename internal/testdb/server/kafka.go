@@ -33,6 +33,9 @@ const kafkaPOM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 const kafkaVersion = "4.1.0"
 
+// withoutKafka is what can be done where it can't be had.
+const withoutKafka = "set BUNAUDIT_TEST_KAFKA to use a broker of yours, or leave -kafka out"
+
 // kafkaNode is what makes a broker one of a cluster. The first one is the controller too, and has a listener for clients that
 // log in.
 type kafkaNode struct {
@@ -46,7 +49,7 @@ type kafkaNode struct {
 //
 // One that is going to be killed and started again starts faster, and then runs slower.
 func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, err error) {
-	java, err := findJava(ctx)
+	java, err := findOrInstall(ctx, "java", withoutKafka, "default-jdk-headless")
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +81,8 @@ func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, e
 		s.node = kafkaNode{id: first.node.id + 1, cluster: first.node.cluster, controller: first.node.controller}
 	}
 	// All that Kafka's tool for it would do takes a JVM of its own.
-	meta := filepath.Join(data, "meta.properties")
-	if err := os.WriteFile(meta, fmt.Appendf(nil, "version=1\ncluster.id=%s\nnode.id=%d\n", s.node.cluster, s.node.id), 0o600); err != nil {
-		return nil, err
-	}
-	properties, classes := filepath.Join(s.dir, "server.properties"), filepath.Join(libs, "*")
-	if err := s.writeKafkaProperties(properties, data, 0, 0, login); err != nil { // the ports come with the launch
-		return nil, err
-	}
-	if err := errors.Join(s.own(meta), s.own(properties)); err != nil {
+	meta := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\n", s.node.cluster, s.node.id)
+	if _, err := s.write("data/meta.properties", meta); err != nil {
 		return nil, err
 	}
 	return s, s.launch(ctx, kafkaAnswers, java, func(port int) ([]string, error) {
@@ -105,7 +101,8 @@ func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, e
 		if restarts {
 			flags = append(flags, "-XX:TieredStopAtLevel=1")
 		}
-		return append(flags, "-cp", classes, "kafka.Kafka", properties), s.writeKafkaProperties(properties, data, port, loginPort, login)
+		properties, err := s.write("server.properties", s.kafkaProperties(data, port, loginPort, login))
+		return append(flags, "-cp", filepath.Join(libs, "*"), "kafka.Kafka", properties), err
 	}, func(port int) string {
 		return fmt.Sprintf("127.0.0.1:%d", port)
 	})
@@ -114,16 +111,16 @@ func startKafka(ctx context.Context, restarts bool, first *server) (_ *server, e
 // secondTakes is the most bytes of a request that the second broker takes. It hangs up on who sends more.
 const secondTakes = 2 << 20
 
-// writeKafkaProperties writes the broker's configuration. After a crash the controller takes the broker back only when its
-// session has timed out, so that is short.
-func (s *server) writeKafkaProperties(name, data string, port, loginPort int, login kafkaSASL) error {
+// kafkaProperties is the broker's configuration. After a crash the controller takes the broker back only when its session
+// has timed out, so that is short.
+func (s *server) kafkaProperties(data string, port, loginPort int, login kafkaSASL) string {
 	clients := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", port)
 	roles, listeners, more := "broker", clients, fmt.Sprintf("socket.request.max.bytes=%d\n", secondTakes)
 	if s.node.id == 1 {
 		clients += fmt.Sprintf(",SASL_SSL://127.0.0.1:%d", loginPort)
 		roles, listeners, more = "broker,controller", fmt.Sprintf("%s,CONTROLLER://127.0.0.1:%d", clients, s.node.controller), login.properties()
 	}
-	return os.WriteFile(name, fmt.Appendf(nil, `process.roles=%s
+	return fmt.Sprintf(`process.roles=%s
 node.id=%d
 controller.quorum.voters=1@127.0.0.1:%d
 listeners=%s
@@ -140,7 +137,7 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=1500
 auto.create.topics.enable=false
-%s`, roles, s.node.id, s.node.controller, listeners, clients, data, more), 0o600)
+%s`, roles, s.node.id, s.node.controller, listeners, clients, data, more)
 }
 
 // newClusterID returns a random id in the form that Kafka wants: 16 bytes in base64 for URLs.
@@ -167,8 +164,7 @@ func unpackKafka(ctx context.Context, dir string) error {
 
 // fetchKafka downloads the jars into a directory that has its name only when it is complete.
 func fetchKafka(ctx context.Context, jars string) error {
-	const otherwise = "set BUNAUDIT_TEST_KAFKA to use a broker of yours, or leave -kafka out"
-	mvn, err := findOrInstall(ctx, "mvn", "maven", otherwise)
+	mvn, err := findOrInstall(ctx, "mvn", withoutKafka, "maven")
 	if err != nil {
 		return err
 	}
@@ -186,7 +182,7 @@ func fetchKafka(ctx context.Context, jars string) error {
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs")
 	cmd.Dir = tmp
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("can't get Apache Kafka %s from Maven Central, %s: %w\n%s", kafkaVersion, otherwise, err, out)
+		return fmt.Errorf("can't get Apache Kafka %s from Maven Central, %s: %w\n%s", kafkaVersion, withoutKafka, err, out)
 	}
 	libs := filepath.Join(tmp, "libs")
 	if err := os.Chmod(libs, 0o755); err != nil { //nolint:gosec // As above.
@@ -196,25 +192,6 @@ func fetchKafka(ctx context.Context, jars string) error {
 		return err
 	}
 	return nil
-}
-
-func findJava(ctx context.Context) (string, error) {
-	return findOrInstall(ctx, "java", "default-jdk-headless", "set BUNAUDIT_TEST_KAFKA to use a broker of yours, or leave -kafka out")
-}
-
-// findOrInstall returns the path of a program, which root has installed by apt where it is missing.
-func findOrInstall(ctx context.Context, program, pkg, otherwise string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path, nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return "", fmt.Errorf("%s is missing, and only root on Debian has it installed from here: install it, or %s", program, otherwise)
-	}
-	if err := aptInstall(ctx, otherwise, pkg); err != nil {
-		return "", err
-	}
-	return exec.LookPath(program)
 }
 
 // kafkaAnswers asks the broker which requests it knows: the first thing that any client does.

@@ -30,7 +30,6 @@ func newKafkaSASL(s *server) (kafkaSASL, error) {
 	k := kafkaSASL{
 		password:    newPassword(),
 		certificate: filepath.Join(s.dir, "certificate.pem"),
-		keystore:    filepath.Join(s.dir, "keystore.pem"),
 	}
 	key, certificate, err := selfSigned()
 	if err != nil {
@@ -39,10 +38,8 @@ func newKafkaSASL(s *server) (kafkaSASL, error) {
 	if err := os.WriteFile(k.certificate, certificate, 0o644); err != nil { //nolint:gosec // The certificate is public.
 		return kafkaSASL{}, err
 	}
-	if err := os.WriteFile(k.keystore, append(key, certificate...), 0o600); err != nil {
-		return kafkaSASL{}, err
-	}
-	return k, s.own(k.keystore)
+	k.keystore, err = s.write("keystore.pem", string(append(key, certificate...)))
+	return k, err
 }
 
 // selfSigned returns a new key and its certificate for 127.0.0.1, both as PEM.

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -19,10 +16,7 @@ func startPgBouncer(ctx context.Context, dsn string) (_ *server, err error) {
 	if err != nil || upstream.Hostname() == "" || upstream.Port() == "" {
 		return nil, errors.New("-pgbouncer wants a PostgreSQL to pass on to: leave -pg none out, or name one in BUNAUDIT_TEST_POSTGRES, with its port")
 	}
-	binary, err := exec.LookPath("/usr/sbin/pgbouncer") // where Debian has daemons, which only root has on PATH
-	if err != nil {
-		binary, err = findOrInstall(ctx, "pgbouncer", "pgbouncer", "set BUNAUDIT_TEST_PGBOUNCER to use one of yours, or leave -pgbouncer out")
-	}
+	binary, err := findOrInstall(ctx, "pgbouncer", "set BUNAUDIT_TEST_PGBOUNCER to use one of yours, or leave -pgbouncer out", "pgbouncer")
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +58,3 @@ ignore_startup_parameters = extra_float_digits
 
 // inBouncer quotes a word for PgBouncer's file of users.
 func inBouncer(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// write writes a file that only the server may read.
-func (s *server) write(name, text string) (string, error) {
-	path := filepath.Join(s.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return "", err
-	}
-	return path, s.own(path)
-}

@@ -58,11 +58,8 @@ func startPostgres(ctx context.Context, version string, fsync bool) (_ *server, 
 		return nil, err
 	}
 	password := newPassword()
-	passwordFile := filepath.Join(s.dir, "password")
-	if err := os.WriteFile(passwordFile, []byte(password), 0o600); err != nil {
-		return nil, err
-	}
-	if err := s.own(passwordFile); err != nil {
+	passwordFile, err := s.write("password", password)
+	if err != nil {
 		return nil, err
 	}
 	// SCRAM hashes the password 4,096 times for each connection, which under -race costs the tests more than what they then ask.

@@ -182,6 +182,15 @@ func (s *server) mkdir(name string) (string, error) {
 	return path, s.own(path)
 }
 
+// write writes a file that only the server may read.
+func (s *server) write(name, text string) (string, error) {
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	return path, s.own(path)
+}
+
 // own hands the path over to the user that the server runs as.
 func (s *server) own(path string) error {
 	who, err := credential()

@@ -97,12 +97,12 @@ func TestEachServerStartsTwiceAndLeavesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if want.mariadb && os.Geteuid() != 0 {
-				if _, err := findMariaDB(); err != nil {
+				if _, err := find("mariadbd"); err != nil {
 					t.Skip("MariaDB is missing, and only root has it installed")
 				}
 			}
 			if want.kafka && os.Geteuid() != 0 {
-				if _, err := exec.LookPath("java"); err != nil {
+				if _, err := find("java"); err != nil {
 					t.Skip("Java is missing, and only root has it installed")
 				}
 			}
