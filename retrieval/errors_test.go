@@ -47,6 +47,12 @@ func terminals[M any](t *testing.T, q *retrieval.Query[M]) error {
 	return err
 }
 
+func TestADatabaseThatIsNil(t *testing.T) {
+	var db *bun.DB // as a service has it that was never opened
+	require.ErrorContains(t, terminals(t, retrieval.For[Customer](db)), "nil")
+	require.ErrorContains(t, terminals(t, retrieval.ForTable(nil, "customers")), "nil")
+}
+
 func TestUnknownModels(t *testing.T) {
 	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
 		require.ErrorIs(t, terminals(t, retrieval.For[Unaudited](db).Key(1).Field("x")), retrieval.ErrUnknownModel)

@@ -26,7 +26,8 @@ import (
 // key's column can't have is a [*KeyError].
 //
 // The row's history under other keys, before its key was changed or after, is
-// part of the result.
+// part of the result. What concerns every row of the table, a truncation or an
+// opaque statement, is not: [Query.Versions] has a row's end by it, too.
 func (q *Query[M]) Key(values ...any) *Query[M] {
 	q.keyed = true
 	if q.err != nil {

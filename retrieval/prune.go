@@ -36,8 +36,10 @@ type PruneOptions struct {
 // A query without any condition, and without Keep, is refused. Where Prune ends
 // early, what it has deleted is deleted, and it can be run again. History doesn't
 // reach back beyond what is left: rows whose first events are gone are incomplete,
-// see [ErrIncomplete], until Baseline is run. The user of the database needs
-// DELETE on the table of events.
+// see [ErrIncomplete], until Baseline is run. That holds of Until, Keep and keys:
+// with other conditions, such as By or Since, events are missing in the middle, and
+// what is left is taken for the whole. The user of the database needs DELETE on the
+// table of events.
 func (q *Query[M]) Prune(ctx context.Context, opts PruneOptions) (int64, error) {
 	n, err := q.prune(ctx, opts)
 	if err != nil {

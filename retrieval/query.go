@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/isnil"
 	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -96,7 +97,7 @@ func ForAll(db bun.IDB) *Query[sink.Values] {
 
 func newQuery(db bun.IDB, name string) query {
 	q := query{db: db, name: name, events: eventrow.Table{Name: eventrow.DefaultTable}}
-	if db == nil {
+	if isnil.Of(db) {
 		q.fail(errors.New("retrieval: the database is nil"))
 		return q
 	}

@@ -104,7 +104,7 @@ type RevertOptions struct {
 // undone, and limit, offset and cursor have no place here. The events are in
 // memory together.
 func (q *Query[M]) Revert(ctx context.Context, opts RevertOptions) (int, error) {
-	r := &reverter{query: &q.query, RevertOptions: opts, tables: map[string]*live.Table{}}
+	r := &reverter{query: &q.query, RevertOptions: opts, tables: map[string]*live.Table{}, computed: map[string][]string{}}
 	n, err := r.run(ctx)
 	if err != nil && !errors.Is(err, ErrConflict) {
 		return 0, fmt.Errorf("retrieval: revert: %w", err)
@@ -115,7 +115,8 @@ func (q *Query[M]) Revert(ctx context.Context, opts RevertOptions) (int, error) 
 type reverter struct {
 	*query
 	RevertOptions
-	tables map[string]*live.Table
+	tables   map[string]*live.Table
+	computed map[string][]string // the generated columns of each table
 }
 
 func (r *reverter) run(ctx context.Context) (int, error) {
@@ -157,6 +158,9 @@ func (r *reverter) run(ctx context.Context) (int, error) {
 // changed.
 func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 	q.newest, q.numbered = true, true
+	if err := r.truncated(ctx, q); err != nil {
+		return 0, err
+	}
 	undos, err := r.plan(ctx, q)
 	if err != nil {
 		return 0, err
@@ -190,13 +194,14 @@ func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 // check reads a row, and refuses where it isn't as the events have left it, or
 // can't be what it was before.
 func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[string]*undo) error {
-	if len(u.masked) > 0 && u.was && !r.SkipMasked {
-		slices.Sort(u.masked)
-		return fmt.Errorf("%s of %s: %w", listed(u.masked), u.table, ErrMasked)
-	}
 	table, err := r.liveTable(ctx, db, u.table)
 	if err != nil {
 		return err
+	}
+	u.leaveOut(r.computed[u.table])
+	if len(u.masked) > 0 && u.was && !r.SkipMasked {
+		slices.Sort(u.masked)
+		return fmt.Errorf("%s of %s: %w", listed(u.masked), u.table, ErrMasked)
 	}
 	w := writer{model: table.Model, undo: u}
 	for _, key := range []sink.Values{u.key, u.target} {
@@ -229,21 +234,6 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 		}
 	}
 	return nil
-}
-
-func (r *reverter) liveTable(ctx context.Context, db bun.IDB, name string) (*live.Table, error) {
-	if table := r.tables[name]; table != nil {
-		return table, nil
-	}
-	m, err := r.modelOf(name)
-	if err != nil {
-		return nil, err
-	}
-	table, err := live.Load(ctx, db, m)
-	if err == nil {
-		r.tables[name] = table
-	}
-	return table, err
 }
 
 func (r *reverter) rowLock() string {

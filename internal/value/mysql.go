@@ -20,6 +20,9 @@ type MySQLType struct {
 	// AutoIncrement is true for the column that the server numbers.
 	AutoIncrement bool
 
+	// Generated is true for a column that the server computes from others.
+	Generated bool
+
 	rule mysqlRule
 }
 
@@ -57,6 +60,7 @@ func LoadMySQLTypes(ctx context.Context, q queryer, table string) (map[string]My
 			return nil, err
 		}
 		t.AutoIncrement = strings.Contains(strings.ToLower(extra), "auto_increment")
+		t.Generated = strings.Contains(strings.ToLower(extra), "generated")
 		t.rule = mysqlRuleOf(t.Name)
 		types[strings.ToLower(name)] = t
 	}
