@@ -29,16 +29,17 @@ func (g *generator) gap() string {
 	return pick(g, "\n", "\t ", "  ", " /* ; RETURNING */ ", " -- it's; FROM x\n", nested, " --\n", "/**/", " /*$$*/ ")
 }
 
-// join puts a gap between parts that aren't empty, and varies the case of those
-// that are keywords.
-func (g *generator) join(parts ...string) string {
+func (g *generator) join(parts ...string) string { return join(g.gap, parts) }
+
+// join puts a gap between parts that aren't empty.
+func join(gap func() string, parts []string) string {
 	var b strings.Builder
 	for _, part := range parts {
 		if part == "" {
 			continue
 		}
 		if b.Len() > 0 {
-			b.WriteString(g.gap())
+			b.WriteString(gap())
 		}
 		b.WriteString(part)
 	}

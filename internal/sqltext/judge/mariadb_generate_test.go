@@ -1,7 +1,5 @@
 package judge
 
-import "strings"
-
 // mariadbGenerator writes statements of MariaDB.
 type mariadbGenerator struct{ generator }
 
@@ -12,19 +10,7 @@ func (g *mariadbGenerator) gap() string {
 	return pick(&g.generator, "\n", "\t", " /* ; ' WHERE */ ", " # it's; FROM\n", " -- \"\n", " --\n", "/**/", " /* /* */ ")
 }
 
-func (g *mariadbGenerator) join(parts ...string) string {
-	var b strings.Builder
-	for _, part := range parts {
-		if part == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteString(g.gap())
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
+func (g *mariadbGenerator) join(parts ...string) string { return join(g.gap, parts) }
 
 func (g *mariadbGenerator) table() string {
 	return pick(&g.generator, "t", "u", "`t`", "`update`", "`it's`", "u")

@@ -112,7 +112,7 @@ func TestMariaDBDoesTheSameWithWhatSplitTakesApart(t *testing.T) {
 	n := number("SQLTEXT_JUDGE", 5_000)
 	g := &mariadbGenerator{generator{Rand: rand.New(rand.NewSource(int64(number("SQLTEXT_SEED", 1))))}}
 	var c count
-	reasons, examples := map[string]int{}, map[string]string{}
+	reasons := refusals{}
 	for range n {
 		text := g.write()
 		if g.chance(40) {
@@ -142,12 +142,8 @@ func TestMariaDBDoesTheSameWithWhatSplitTakesApart(t *testing.T) {
 		s, err := sqltext.Split(sqltext.MySQL, text)
 		if err != nil {
 			if wrote > 0 {
-				reason := reasonOf(t, err)
 				c.refused++
-				reasons[reason]++
-				if old := examples[reason]; old == "" || len(text) < len(old) {
-					examples[reason] = text
-				}
+				reasons.add(t, err, text)
 			}
 			continue
 		}
@@ -171,9 +167,7 @@ func TestMariaDBDoesTheSameWithWhatSplitTakesApart(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", c)
-	for reason, n := range reasons {
-		t.Logf("refused %d: %s, as in %q", n, reason, examples[reason])
-	}
+	reasons.log(t)
 	if c.split < n/10 {
 		t.Errorf("too few statements taken apart: %+v", c)
 	}

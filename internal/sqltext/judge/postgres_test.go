@@ -29,8 +29,7 @@ func TestPostgreSQLParsesWhatSplitTakesApart(t *testing.T) {
 	n := number("SQLTEXT_JUDGE", 20_000)
 	g := &generator{Rand: rand.New(rand.NewSource(int64(number("SQLTEXT_SEED", 1))))}
 	var c count
-	reasons := map[string]int{}
-	examples := map[string]string{}
+	reasons := refusals{}
 	for range n {
 		sql := g.text()
 		if g.chance(50) {
@@ -47,11 +46,7 @@ func TestPostgreSQLParsesWhatSplitTakesApart(t *testing.T) {
 		if err != nil {
 			if len(tree.Stmts) == 1 && changes(tree.Stmts[0].Stmt) != nil {
 				c.refused++
-				reason := reasonOf(t, err)
-				reasons[reason]++
-				if old := examples[reason]; old == "" || len(sql) < len(old) {
-					examples[reason] = sql
-				}
+				reasons.add(t, err, sql)
 			}
 			continue
 		}
@@ -62,9 +57,7 @@ func TestPostgreSQLParsesWhatSplitTakesApart(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", c)
-	for reason, n := range reasons {
-		t.Logf("refused %d: %s, as in %q", n, reason, examples[reason])
-	}
+	reasons.log(t)
 	if c.split < n/5 || c.refused > c.split/20 {
 		t.Errorf("too few statements taken apart: %+v", c)
 	}

@@ -84,7 +84,7 @@ func TestSQLiteCompilesWhatSplitTakesApartToTheSameProgram(t *testing.T) {
 	g := &generator{Rand: rand.New(rand.NewSource(int64(number("SQLTEXT_SEED", 1)))), sqlite: true}
 	lite := openSQLite(t)
 	var c count
-	reasons, examples := map[string]int{}, map[string]string{}
+	reasons := refusals{}
 	for range n {
 		text := g.write(2, true)
 		if g.chance(40) {
@@ -110,12 +110,8 @@ func TestSQLiteCompilesWhatSplitTakesApartToTheSameProgram(t *testing.T) {
 		}
 		s, err := sqltext.Split(sqltext.SQLite, text)
 		if err != nil {
-			reason := reasonOf(t, err)
 			c.refused++
-			reasons[reason]++
-			if old := examples[reason]; old == "" || len(text) < len(old) {
-				examples[reason] = text
-			}
+			reasons.add(t, err, text)
 			continue
 		}
 		c.split++
@@ -141,9 +137,7 @@ func TestSQLiteCompilesWhatSplitTakesApartToTheSameProgram(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", c)
-	for reason, n := range reasons {
-		t.Logf("refused %d: %s, as in %q", n, reason, examples[reason])
-	}
+	reasons.log(t)
 	if c.split < n/10 || c.refused > c.split/10 {
 		t.Errorf("too few statements taken apart: %+v", c)
 	}
