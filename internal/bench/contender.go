@@ -32,13 +32,6 @@ var actor = sink.Actor{ID: "42", Type: "user"}
 
 // contenders are all of them; the first is what the others are compared with.
 func contenders() []*contender {
-	audited := func(cfg bunaudit.Config) func() *bunaudit.Hook {
-		return func() *bunaudit.Hook {
-			cfg.Sink = sqlsink.New()
-			cfg.Actor = func(context.Context) (sink.Actor, error) { return actor, nil }
-			return bunaudit.New(cfg)
-		}
-	}
 	return []*contender{
 		{name: "plain", schema: "bunaudit_bench_plain", do: asItIs, silent: true},
 		{name: "one statement", schema: "bunaudit_bench_one_statement", do: asItIs, hook: audited(bunaudit.Config{})},
@@ -47,6 +40,15 @@ func contenders() []*contender {
 		{name: "trigger with actor", schema: "bunaudit_bench_trigger", do: withActor, ddl: rowTrigger},
 		{name: "statement trigger", schema: "bunaudit_bench_statement_trigger", do: withActor, ddl: statementTrigger},
 		{name: "by hand", schema: "bunaudit_bench_by_hand", do: byHand},
+	}
+}
+
+// audited returns what makes the hook of a contender.
+func audited(cfg bunaudit.Config) func() *bunaudit.Hook {
+	return func() *bunaudit.Hook {
+		cfg.Sink = sqlsink.New()
+		cfg.Actor = func(context.Context) (sink.Actor, error) { return actor, nil }
+		return bunaudit.New(cfg)
 	}
 }
 

@@ -15,8 +15,6 @@ import (
 
 	"github.com/sqlaudit/bun/bunaudit"
 	"github.com/sqlaudit/bun/retrieval"
-	"github.com/sqlaudit/bun/sink"
-	sqlsink "github.com/sqlaudit/bun/sink_sql"
 )
 
 const (
@@ -124,19 +122,14 @@ func grow(ctx context.Context, sizes string, keep bool, into string) (err error)
 		return err
 	}
 	fmt.Print(growthMarkdown(about, all))
-	for _, name := range strings.FieldsFunc(into, func(r rune) bool { return r == ',' }) {
-		if err := replaceIn(name, "growth", func(string) (string, error) { return growthMarkdown(about, all), nil }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return inEach(into, func(name string) error {
+		return replaceIn(name, "growth", func(string) (string, error) { return growthMarkdown(about, all), nil })
+	})
 }
 
 func openGrown(dsn string, events int) (g *grown, err error) {
 	g = &grown{events: events, schema: fmt.Sprintf("bunaudit_bench_growth_%d", events), rows: max(1000, events/eventsPerRow)}
-	c := &contender{schema: g.schema, hook: func() *bunaudit.Hook {
-		return bunaudit.New(bunaudit.Config{Sink: sqlsink.New(), Actor: func(context.Context) (sink.Actor, error) { return actor, nil }})
-	}}
+	c := &contender{schema: g.schema, hook: audited(bunaudit.Config{})}
 	if g.admin, err = c.open(dsn, false); err != nil {
 		return nil, err
 	}

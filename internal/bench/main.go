@@ -135,12 +135,7 @@ func run(ctx context.Context, budget time.Duration, only, into string) (err erro
 		fmt.Println(table.add(l, racers))
 	}
 	fmt.Printf("took %v\n", time.Since(began).Round(time.Second))
-	for _, name := range strings.FieldsFunc(into, func(r rune) bool { return r == ',' }) {
-		if err := table.replaceIn(name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return inEach(into, table.replaceIn)
 }
 
 // track is what the contenders share: a server, and the proxy before it.

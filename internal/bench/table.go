@@ -49,6 +49,16 @@ func (t *table) replaceIn(name string) error {
 	})
 }
 
+// inEach does something with each of the documents in a list with commas.
+func inEach(documents string, do func(name string) error) error {
+	for _, name := range strings.FieldsFunc(documents, func(r rune) bool { return r == ',' }) {
+		if err := do(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // replaceIn puts a text between the lines <!-- mark … --> and <!-- /mark --> of
 // a document. text is given what stands for the dots.
 func replaceIn(name, mark string, text func(args string) (string, error)) error {
