@@ -170,7 +170,7 @@ func line(e sink.Event) string {
 	return head + ": " + strings.Join(parts, ", ")
 }
 
-// tx returns the transactions of the events, each with how many it has.
+// transactions returns those of the events, each with how many it has.
 func transactions(events []sink.Event) []int {
 	var ids []string
 	var counts []int

@@ -37,10 +37,7 @@ func TestWhatBrokersRefuseIsADeadLetter(t *testing.T) {
 			}
 			events = append(events, e)
 		}
-		tx, err := db.BeginTx(t.Context(), nil)
-		require.NoError(t, err)
-		require.NoError(t, s.sink.Write(t.Context(), tx, events))
-		require.NoError(t, tx.Commit())
+		s.write(t, events)
 
 		relay := kafkasink.NewRelay(db.DB, s.sink, quick())
 		start(t, relay)

@@ -32,10 +32,7 @@ func brokerHangsUp(t *testing.T, own servers) {
 				e.Changes = map[string]sink.Change{"name": {New: json.RawMessage(`"` + text(size, compressed) + `"`)}}
 				events = append(events, e)
 			}
-			tx, err := db.BeginTx(t.Context(), nil)
-			require.NoError(t, err)
-			require.NoError(t, s.sink.Write(t.Context(), tx, events))
-			require.NoError(t, tx.Commit())
+			s.write(t, events)
 			relay := kafkasink.NewRelay(db.DB, s.sink, quick())
 			start(t, relay)
 			s.drain(t)

@@ -87,6 +87,15 @@ func (s *service) insert(t testing.TB, on bun.IDB, name string) *Customer {
 	return c
 }
 
+// write stores events in the outbox.
+func (s *service) write(t testing.TB, events []sink.Event) {
+	t.Helper()
+	tx, err := s.plain.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, s.sink.Write(t.Context(), tx, events))
+	require.NoError(t, tx.Commit())
+}
+
 // insertMany adds n customers by one statement.
 func (s *service) insertMany(t testing.TB, n int) int {
 	t.Helper()

@@ -14,9 +14,10 @@
 //   - [Encode] makes it from what database/sql delivers, for a database that does
 //     not know the types of its values (SQLite), with the Kind.
 //
-// [FromGo] makes it from a Go value that a user gives as a key or a filter,
-// [FromAny] does so where no model has the column, and [Decode] turns it into the Go
-// type of a model's field with Bun's own scanner.
+// [Forms] makes it from a Go value that a user gives as a key or a filter, in each
+// form that it may have where the model doesn't say the column's type, and
+// [FormsOfAny] does so where there is no model. [Decode] turns it into the Go type of
+// a model's field with Bun's own scanner.
 //
 // # Limits
 //
