@@ -213,7 +213,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 	if err != nil {
 		return err
 	}
-	if (len(rows) > 0) != u.is && (u.is || leaving[u.at] == nil) {
+	if (len(rows) > 0) != u.is && !u.taken {
 		return &ConflictError{Table: u.table, Key: u.key, Exists: len(rows) > 0}
 	}
 	if u.is {

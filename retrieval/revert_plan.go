@@ -19,6 +19,7 @@ type undo struct {
 	key, target sink.Values       // now, and when all is undone
 	at, to      string            // the same, see inTable
 	is, was     bool              // whether the row is there now, and will be
+	taken       bool              // it isn't there, and another one of these has its key
 	now         sink.Values       // the values that the row has to have
 	then        sink.Values       // those that it gets
 	from        map[string]string // the events that these are of
@@ -106,9 +107,20 @@ func (u *undo) take(e *sink.Event, m *model.Model) {
 		}
 		u.then[name], u.from[name] = c.Old, e.ID
 	}
-	if f := m.Bun.SoftDeleteField; f != nil && (e.Op == sink.Delete && e.Soft || e.Op == sink.Restore) {
-		if _, ok := e.Changes[f.Name]; !ok { // it isn't tracked
-			u.takeMark(e.Op, f.Name)
+	f := m.Bun.SoftDeleteField
+	if f == nil {
+		return
+	}
+	if _, ok := e.Changes[f.Name]; ok { // else it isn't tracked
+		return
+	}
+	switch {
+	case e.Op == sink.Delete && e.Soft, e.Op == sink.Restore:
+		u.takeMark(e.Op, f.Name)
+	case e.Op == sink.Insert && u.marked == "": // whatever marked the row that had the key before
+		u.marked, u.mark = sink.Restore, f.Name
+		if e.Soft {
+			u.marked = sink.Delete
 		}
 	}
 }
@@ -141,7 +153,8 @@ func (r *reverter) modelOf(table string) (*model.Model, error) {
 }
 
 // leavingKeys are the rows that go, or get another key, by the one that they have.
-// It refuses where two rows would have the same key.
+// It refuses where two rows would have the same key, and marks those whose key
+// another one has by now.
 func leavingKeys(undos []*undo) (map[string]*undo, error) {
 	leaving, having, getting := map[string]*undo{}, map[string]*undo{}, map[string]*undo{}
 	for _, u := range undos {
@@ -165,6 +178,9 @@ func leavingKeys(undos []*undo) (map[string]*undo, error) {
 		if u.is && (!u.was || u.at != u.to) {
 			leaving[u.at] = u
 		}
+	}
+	for _, u := range undos {
+		u.taken = !u.is && having[u.at] != nil
 	}
 	return leaving, nil
 }

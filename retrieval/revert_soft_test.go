@@ -83,3 +83,31 @@ func TestRevertOfASoftDeletionThatWasUndoneSince(t *testing.T) {
 		require.EqualValues(t, 1, n) // of another type in newer versions of Bun
 	})
 }
+
+// A key has had one row after the other: what became of the first, softly deleted and
+// then for good, is not the second one's.
+func TestRevertOfRowsThatHadAKeyOneAfterTheOther(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		pool := audited(t, db, (*Leaf)(nil))
+		ctx := t.Context()
+		pool.RegisterModel((*Leaf)(nil))
+		insert(t, pool, Leaf{ID: 1, Text: "first"}, Leaf{ID: 3, Text: "third"})
+		time.Sleep(2 * time.Millisecond)
+		since := time.Now()
+		time.Sleep(2 * time.Millisecond)
+		_, err := pool.NewDelete().Model((*Leaf)(nil)).Where("id = 1").Exec(ctx)
+		require.NoError(t, err)
+		exec(t, pool, "DELETE FROM leafs WHERE id = 1")
+		insert(t, pool, Leaf{ID: 1, Text: "second"})
+		// And one that comes and goes while another one is away from its key.
+		exec(t, pool, "UPDATE leafs SET id = 4 WHERE id = 3")
+		insert(t, pool, Leaf{ID: 3, Text: "guest"})
+		exec(t, pool, "DELETE FROM leafs WHERE id = 3")
+		exec(t, pool, "UPDATE leafs SET id = 3 WHERE id = 4")
+		_, err = revert(t, db, retrieval.For[Leaf](pool).Since(since), because)
+		require.NoError(t, err)
+		var rows []Leaf
+		require.NoError(t, pool.NewSelect().Model(&rows).Order("id").Scan(ctx))
+		require.Equal(t, []Leaf{{ID: 1, Text: "first"}, {ID: 3, Text: "third"}}, rows)
+	})
+}
