@@ -88,7 +88,9 @@ type Config struct {
 	// first hook alone.
 	BunLog BunLogger
 
-	// Now is the clock of the events. Nil: time.Now.
+	// Now is the clock of the events. Nil: time.Now. Where it stands still or goes
+	// back within a transaction, the events of a later statement come a microsecond
+	// after those of the one before.
 	Now func() time.Time
 
 	// NewID makes the IDs of events and transactions: UUIDs in lower case, each

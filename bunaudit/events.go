@@ -3,7 +3,6 @@ package bunaudit
 import (
 	"bytes"
 	"context"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -37,7 +36,7 @@ func (r *recorder) events(ctx context.Context, u *unit, actor sink.Actor, c *col
 // commonEvent is what all events of a statement have in common.
 func (r *recorder) commonEvent(ctx context.Context, u *unit, actor sink.Actor) sink.Event {
 	e := sink.Event{
-		Time:   r.hook.cfg.Now().UTC().Truncate(time.Microsecond),
+		Time:   u.time(r.hook.cfg.Now()),
 		Model:  r.plan.model.Label,
 		Actor:  actor,
 		Reason: reasonOf(ctx),

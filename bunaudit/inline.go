@@ -160,7 +160,7 @@ func (h *Hook) beginInline(ctx context.Context, db *bun.DB, conn bun.IConn, d da
 		if err != nil {
 			return nil, err
 		}
-		return &unit{db: db, conn: c, id: h.cfg.NewID(), mayJoin: true, release: func(bool) { state.unlock() }}, nil
+		return &unit{db: db, conn: c, id: h.cfg.NewID(), turn: state, mayJoin: true, release: func(bool) { state.unlock() }}, nil
 	case *sql.DB:
 		return &unit{db: db, conn: c, id: h.cfg.NewID(), release: func(bool) {}}, nil
 	}

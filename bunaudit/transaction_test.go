@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
@@ -247,4 +248,34 @@ func TestEventsNameATransactionBegunByHandOnPostgreSQL(t *testing.T) {
 		}
 	}
 	require.Equal(t, []int{3, 1, 3, 1}, transactions(a.events(t)))
+}
+
+// By their times history knows which events are of one statement.
+func TestEachStatementOfATransactionHasATimeOfItsOwn(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+		clock := noon
+		a := newAudited(t, db, bunaudit.Config{Now: func() time.Time { return clock }}, (*Customer)(nil))
+		ctx := t.Context()
+		rename := func(db runner, name string) {
+			_, err := db.NewUpdate().Model((*Customer)(nil)).Set("name = ?", name).Where("TRUE").Exec(ctx)
+			require.NoError(t, err)
+		}
+		_, err := a.NewInsert().Model(&[]Customer{{Name: "a"}, {Name: "b"}}).Exec(ctx)
+		require.NoError(t, err)
+		require.NoError(t, a.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+			rename(tx, "c") // the clock stands still
+			rename(tx, "d")
+			clock = clock.Add(-time.Hour)
+			rename(tx, "e")
+			clock = noon.Add(time.Minute)
+			rename(tx, "f")
+			return nil
+		}))
+		var after []time.Duration
+		for _, e := range a.events(t) {
+			after = append(after, e.Time.Sub(noon))
+		}
+		require.Equal(t, []time.Duration{0, 0, 0, 0, 1000, 1000, 2000, 2000, time.Minute, time.Minute}, after)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 	"weak"
 
 	"github.com/uptrace/bun"
@@ -34,6 +35,7 @@ type turns[T any] struct {
 type turn struct {
 	id   string
 	busy chan struct{} // holds one token while a statement is recorded
+	last time.Time     // of the events of the statement that was recorded last
 }
 
 // lock waits for conn's turn, and gives it an id at first sight.

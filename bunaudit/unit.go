@@ -25,6 +25,7 @@ type unit struct {
 	conn    bun.IConn // *sql.Tx or *sql.Conn
 	dialect database
 	id      string // of the transaction, for Event.Tx
+	turn    *turn  // on a connection that may see other statements in the same transaction, else nil
 
 	// mayJoin says that a transaction may be open which has an id already.
 	mayJoin bool
@@ -54,7 +55,7 @@ func (h *Hook) begin(ctx context.Context, db *bun.DB, conn bun.IConn, d database
 		if err != nil {
 			return nil, err
 		}
-		u := &unit{db: db, conn: c, dialect: d, id: state.id, aborts: d.aborts(), release: func(broken bool) {
+		u := &unit{db: db, conn: c, dialect: d, id: state.id, turn: state, aborts: d.aborts(), release: func(broken bool) {
 			if broken { // so that nobody commits what could not be undone
 				_ = c.Rollback()
 			}
@@ -110,7 +111,7 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{db: db, conn: c, dialect: d, id: h.cfg.NewID(), release: func(bool) { state.unlock() }}
+	u := &unit{db: db, conn: c, dialect: d, id: h.cfg.NewID(), turn: state, release: func(bool) { state.unlock() }}
 	inside, err := d.inTransaction(ctx, u)
 	if err != nil {
 		u.release(false)
@@ -126,6 +127,21 @@ func (h *Hook) beginOnConn(ctx context.Context, db *bun.DB, c *sql.Conn, d datab
 		return nil, err
 	}
 	return u, nil
+}
+
+// time makes of the clock's time that of the events. No two statements of a
+// transaction have the same, whatever the clock does: by their times history knows
+// which events are of one statement.
+func (u *unit) time(now time.Time) time.Time {
+	now = now.UTC().Truncate(time.Microsecond)
+	if u.turn == nil {
+		return now
+	}
+	if !now.After(u.turn.last) {
+		now = u.turn.last.Add(time.Microsecond)
+	}
+	u.turn.last = now
+	return now
 }
 
 // joined reports whether the unit is a part of the caller's transaction.

@@ -25,18 +25,15 @@ type IncompleteError struct {
 	Name string
 
 	// Event is the first event of the row, which was there before; or the event
-	// after which nothing is certain until the row is on record as a whole again:
-	// one of the operation sink.Opaque, or one of a statement that has given rows
-	// each other's keys.
+	// of the operation sink.Opaque after which nothing is certain until the row
+	// is on record as a whole again.
 	Event sink.Event
-
-	blind bool // the latter
 }
 
 // Error names the event.
 func (e *IncompleteError) Error() string {
 	what := "begins with"
-	if e.blind {
+	if e.Event.Op == sink.Opaque {
 		what = "is blind from"
 	}
 	return fmt.Sprintf("retrieval: history of %s is incomplete: it %s the %s of %s (event %s)",
@@ -79,13 +76,9 @@ func (q *Query[M]) RowAsOf(ctx context.Context, t time.Time) (Row[M], error) {
 }
 
 func (q *Query[M]) rowAsOf(ctx context.Context, key string, t time.Time, wholes []found) (Row[M], error) {
-	f, next, err := q.replay(ctx, key, wholes, func(row *query) (int64, error) { return row.cut(ctx, t, wholes) })
+	s, err := q.stateAt(ctx, key, t, wholes)
 	if err != nil {
 		return Row[M]{}, err
-	}
-	s := f.rows[key]
-	if s.presence == unsure && s.gap == nil {
-		s.gap = next
 	}
 	return q.row(s)
 }
@@ -190,19 +183,15 @@ func (q *query) wholes(ctx context.Context) ([]found, error) {
 	return toEvents(rows)
 }
 
-// cut returns the number of the last event at the time t or earlier, of the
-// query or of the whole table. Numbers, and not times, have the order of the
-// changes: the clocks of two programs may differ.
-func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, error) {
-	keys, err := q.spans(ctx)
-	if err != nil {
-		return 0, err
-	}
-	last, err := q.seqOf(ctx, q.find(nil, keys, func(sel *bun.SelectQuery) *bun.SelectQuery {
+// cut returns the number of the last event of the spans, or of the whole table, at
+// the time t or earlier. Numbers, and not times, have the order of the changes: the
+// clocks of two programs may differ.
+func (q *query) cut(ctx context.Context, spans []span, t time.Time, wholes []found) (int64, error) {
+	last, err := q.seqOf(ctx, q.find(nil, spans, func(sel *bun.SelectQuery) *bun.SelectQuery {
 		return sel.Where("e.time <= ?", eventrow.NewTime(bounded(t))).OrderExpr("e.seq DESC").Limit(1)
 	}))
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read events: %w", err)
+		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	for _, w := range wholes {
 		if !w.Time.After(t) {
@@ -212,41 +201,65 @@ func (q *query) cut(ctx context.Context, t time.Time, wholes []found) (int64, er
 	return last, nil
 }
 
-// replay replays the history of a row up to the event that cut names. It also
-// returns the first event after that if it says that the row was there before.
-func (q *query) replay(ctx context.Context, key string, wholes []found, cut func(*query) (int64, error)) (*fold, *found, error) {
+// stateAt replays the history of the row that had a key at the time t.
+func (q *query) stateAt(ctx context.Context, key string, t time.Time, wholes []found) (*state, error) {
 	row := q.bare(key)
-	last, err := cut(row)
+	last, err := row.cut(ctx, wholeSpans(row.keys), t, wholes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	s, err := q.stateUpTo(ctx, key, last, wholes)
+	if err == nil && s.presence == unsure && s.gap == nil {
+		s.gap, err = row.foretold(ctx, last)
+	}
+	return s, err
+}
+
+// stateUpTo replays the history of the row that had a key when the event with a
+// number was written.
+func (q *query) stateUpTo(ctx context.Context, key string, last int64, wholes []found) (*state, error) {
+	row := q.bare(key)
+	life, err := row.life(ctx, key, last)
+	if err != nil {
+		return nil, err
 	}
 	f := newFold(q.model, upTo(wholes, last))
 	f.rows[key] = unheardOf(key)
-	var next *found
-	err = row.pages(ctx, 0, 0, func(page []found) (bool, error) {
+	read := func(at part) ([]eventrow.Row, error) { return row.read(ctx, life, at) }
+	err = row.eachPage(ctx, part{}, 0, read, func(page []found) (bool, error) {
 		for i := range page {
-			e := &page[i]
-			if e.seq <= last {
-				if _, err := f.apply(e); err != nil {
-					return false, err
-				}
-				continue
-			}
-			about, was, err := f.tells(e, key)
-			if was {
-				next = e
-			}
-			if err != nil || about {
+			if _, err := f.apply(&page[i]); err != nil {
 				return false, err
 			}
 		}
 		return true, nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	f.end()
-	return f, next, nil
+	return f.rows[key], nil
+}
+
+// foretold returns the first event of the query's keys after the one with the
+// number, if it says that the row was there before, else nil.
+func (q *query) foretold(ctx context.Context, seq int64) (*found, error) {
+	var rows []eventrow.Row
+	err := q.find(&rows, wholeSpans(q.keys), func(sel *bun.SelectQuery) *bun.SelectQuery {
+		return sel.Where("e.seq > ?", seq).Where("e.op <> ?", string(sink.Erase)).OrderExpr("e.seq").Limit(1)
+	}).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
+	}
+	events, err := toEvents(rows)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	_, was, err := newFold(q.model, nil).tells(&events[0], q.keys[0])
+	if !was {
+		return nil, err
+	}
+	return &events[0], nil
 }
 
 // tells reports whether an event is about the row with a key, and whether it says

@@ -89,11 +89,15 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 		return nil, nil, err
 	}
 	row := q.bare(q.keys[0])
-	first, err := row.cut(ctx, from, wholes)
+	spans, err := row.spans(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	last, err := row.cut(ctx, to, wholes)
+	first, err := row.cut(ctx, spans, from, wholes)
+	if err != nil {
+		return nil, nil, err
+	}
+	last, err := row.cut(ctx, spans, to, wholes)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,12 +43,12 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 	}
 	follow := followed{query: q, spans: spans, back: map[int64]bool{}, on: map[int64]bool{}}
 	for _, m := range moves {
-		if asked[m.newKey] {
+		if asked[m.is] {
 			if err := follow.backwards(ctx, m); err != nil {
 				return nil, err
 			}
 		}
-		if asked[m.oldKey] {
+		if asked[m.was] {
 			if err := follow.forwards(ctx, m); err != nil {
 				return nil, err
 			}
@@ -72,14 +72,16 @@ func wholeSpans(keys []string) []span {
 	return spans
 }
 
-// move is an event that changed a key.
-type move struct {
-	seq            int64
-	oldKey, newKey string
+// turn is an event after which a key is no longer the same row's: a row got it or
+// left it by a change of its key, or was deleted.
+type turn struct {
+	seq       int64
+	statement statement
+	was, is   string // the keys of the row before and after; is is empty for one that was deleted
 }
 
 // moves reads the changes to or from the keys.
-func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
+func (q *query) moves(ctx context.Context, spans []span) ([]turn, error) {
 	var rows []eventrow.Row
 	one := q.bare(q.keys...)
 	moved := func(sel *bun.SelectQuery) *bun.SelectQuery {
@@ -91,27 +93,32 @@ func (q *query) moves(ctx context.Context, spans []span) ([]move, error) {
 	} else {
 		sel = one.findBy([]keyColumn{becameKey, wasKey}, &rows, spans, moved)
 	}
-	if err := sel.Column("seq", "key", "old_key").Scan(ctx); err != nil {
+	return q.readTurns(ctx, sel, &rows)
+}
+
+// readTurns runs a statement that selects into rows.
+func (q *query) readTurns(ctx context.Context, sel *bun.SelectQuery, rows *[]eventrow.Row) ([]turn, error) {
+	if err := sel.Column("seq", "time", "tx", "op", "soft", "key", "old_key").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
-	moves := make([]move, len(rows))
-	for i, r := range rows {
-		// Stored keys are compared with stored keys, in one canonical text.
-		event, err := r.ToEvent()
+	turns := make([]turn, len(*rows))
+	fold := newFold(q.model, nil)
+	for i := range *rows {
+		event, err := (*rows)[i].ToEvent()
 		if err != nil {
 			return nil, fmt.Errorf("retrieval: %w", err)
 		}
-		oldKey, err := canonicalKey(currentKey(q.model, event.OldKey))
-		if err != nil {
+		// Stored keys are compared with stored keys, in one canonical text.
+		t := turn{seq: (*rows)[i].Seq, statement: statementOf(&event)}
+		if t.was, t.is, err = fold.keys(&found{Event: event}); err != nil {
 			return nil, err
 		}
-		newKey, err := canonicalKey(currentKey(q.model, event.Key))
-		if err != nil {
-			return nil, err
+		if event.Op == sink.Delete && !event.Soft {
+			t.is = ""
 		}
-		moves[i] = move{seq: r.Seq, oldKey: oldKey, newKey: newKey}
+		turns[i] = t
 	}
-	return moves, nil
+	return turns, nil
 }
 
 func canonicalKey(key sink.Values) (string, error) {
@@ -131,67 +138,128 @@ type followed struct {
 	back, on map[int64]bool // by the number of the event
 }
 
-// backwards adds the life of the row under its old key before m, and from there
-// on back.
-func (f *followed) backwards(ctx context.Context, m move) error {
-	for !f.back[m.seq] {
-		f.back[m.seq] = true
-		end, err := f.query.died(ctx, span{key: m.oldKey, to: m.seq - 1}, true)
-		if err != nil {
-			return err
-		}
-		s := span{key: m.oldKey, from: max(end+1, 1), to: m.seq - 1}
-		f.spans = append(f.spans, s)
-		moves, err := f.query.moves(ctx, []span{s})
-		if err != nil || len(moves) == 0 {
-			return err
-		}
-		m = moves[0] // there can be only one, the move to this key
-	}
-	return nil
-}
-
-// forwards adds the life of the row under its new key after m, and from there
-// on.
-func (f *followed) forwards(ctx context.Context, m move) error {
-	for !f.on[m.seq] {
-		f.on[m.seq] = true
-		end, err := f.query.died(ctx, span{key: m.newKey, from: m.seq + 1, to: math.MaxInt64}, false)
-		if err != nil {
-			return err
-		}
-		s := span{key: m.newKey, from: m.seq + 1, to: end}
-		if end == 0 {
-			s.to = math.MaxInt64 - 1
-		}
-		f.spans = append(f.spans, s)
-		moves, err := f.query.moves(ctx, []span{s})
-		if err != nil || len(moves) == 0 {
-			return err
-		}
-		m = moves[len(moves)-1] // the move from this key
-	}
-	return nil
-}
-
-// died returns the number of the first event of a span, or the last, that ended the
-// life of a row under its key: the row was deleted, or got another key. 0: none did.
-func (q *query) died(ctx context.Context, s span, last bool) (int64, error) {
-	order := "e.seq"
-	if last {
-		order = "e.seq DESC"
-	}
-	seq, err := q.seqOf(ctx, q.bare(s.key).find(nil, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
-		return sel.Where("(e.op = ? AND NOT e.soft OR e.old_key IN (?))", string(sink.Delete), q.stored(s.key)).OrderExpr(order).Limit(1)
-	}))
+// life returns the spans of the row that had a key when the event with a number was
+// written, up to that event. With them comes what ended the life of the row before it
+// under this key.
+func (q *query) life(ctx context.Context, key string, last int64) ([]span, error) {
+	turns, err := q.turns(ctx, span{key: key, to: last}, "e.seq DESC")
 	if err != nil {
-		return 0, fmt.Errorf("retrieval: read changes of keys: %w", err)
+		return nil, err
 	}
-	return seq, nil
+	from := int64(1)
+	got, left := exchange(turns, key)
+	switch {
+	case got != nil && left != nil:
+		from = min(got.seq, left.seq)
+	case got != nil:
+		from = got.seq
+	case left != nil:
+		from = left.seq
+	}
+	follow := followed{query: q, back: map[int64]bool{}}
+	follow.add(key, from, last)
+	if got != nil {
+		err = follow.backwards(ctx, *got)
+	}
+	return follow.spans, err
 }
 
-// stored are the texts under which a key may be stored, for IN.
-func (q *query) stored(key string) any { return bun.In(q.variants(key)) }
+// backwards adds the life of the row under its old key before it got another one by
+// t, and from there on back.
+func (f *followed) backwards(ctx context.Context, t turn) error {
+	for !f.back[t.seq] {
+		f.back[t.seq] = true
+		from, to := int64(1), t.seq-1
+		turns, err := f.query.turns(ctx, span{key: t.was, to: to}, "e.seq DESC")
+		if err != nil {
+			return err
+		}
+		for len(turns) > 0 && turns[0].statement.is(t.statement) { // it has given the key to another row
+			to, turns = turns[0].seq-1, turns[1:]
+		}
+		got, left := exchange(turns, t.was)
+		if left != nil {
+			from = left.seq + 1
+		}
+		if got != nil && got.seq < from { // what is between is another row's
+			f.add(t.was, got.seq, got.seq)
+		} else if got != nil {
+			from = got.seq
+		}
+		f.add(t.was, from, to)
+		if got == nil { // the row was inserted, or history doesn't say
+			return nil
+		}
+		t = *got
+	}
+	return nil
+}
+
+// forwards adds the life of the row under its new key after it got it by t, and from
+// there on.
+func (f *followed) forwards(ctx context.Context, t turn) error {
+	for !f.on[t.seq] {
+		f.on[t.seq] = true
+		from, to := t.seq+1, int64(math.MaxInt64)
+		turns, err := f.query.turns(ctx, span{key: t.is, from: from, to: to}, "e.seq")
+		if err != nil {
+			return err
+		}
+		for len(turns) > 0 && turns[0].statement.is(t.statement) { // it has taken the key from another row
+			from, turns = turns[0].seq+1, turns[1:]
+		}
+		got, left := exchange(turns, t.is)
+		if left != nil {
+			to = left.seq
+		}
+		if got != nil && got.seq < to { // what is between is another row's
+			to = got.seq - 1
+			if left != nil {
+				f.add(t.is, left.seq, left.seq)
+			}
+		}
+		f.add(t.is, from, to)
+		if left == nil || left.is == "" {
+			return nil
+		}
+		t = *left
+	}
+	return nil
+}
+
+func (f *followed) add(key string, from, to int64) {
+	if from <= to {
+		f.spans = append(f.spans, span{key: key, from: from, to: to})
+	}
+}
+
+// exchange returns how a row got the key and how one left it, or nil: in the
+// statement of the first turn, and there what comes first.
+func exchange(turns []turn, key string) (got, left *turn) {
+	for i := range turns {
+		t := &turns[i]
+		switch {
+		case i > 0 && !t.statement.is(turns[0].statement):
+			return got, left
+		case t.is == key && got == nil:
+			got = t
+		case t.is != key && left == nil:
+			left = t
+		}
+	}
+	return got, left
+}
+
+// turns reads the turns of a span that come first in an order: those of two
+// statements at least, each of which takes a key from one row and gives it to another.
+func (q *query) turns(ctx context.Context, s span, order string) ([]turn, error) {
+	var rows []eventrow.Row
+	sel := q.bare(s.key).find(&rows, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
+		sel = sel.Where("(e.op = ? AND NOT e.soft OR e.old_key IS NOT NULL)", string(sink.Delete)).OrderExpr(order)
+		return set(sel.Limit, 4)
+	})
+	return q.readTurns(ctx, sel, &rows)
+}
 
 // variants are the texts under which a key may be stored: one, unless a column
 // of it had other names. The first has the names of today.

@@ -1,7 +1,9 @@
 package retrieval_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -28,6 +30,14 @@ func life(op byte, id int) sink.Event {
 
 func moved(from, to int) sink.Event {
 	return sink.Event{Key: key(to), OldKey: key(from), Changes: map[string]sink.Change{"id": {Old: key(from)["id"], New: key(to)["id"]}}}
+}
+
+// together makes events those of one statement, in the order in which they are given.
+func together(events ...sink.Event) []sink.Event {
+	for i := range events {
+		events[i].Tx, events[i].Time = uuid(999), start().Add(time.Hour)
+	}
+	return events
 }
 
 func TestHistoryFollowsAChangedKey(t *testing.T) {
@@ -70,6 +80,20 @@ func TestHistoryFollowsAChangedKey(t *testing.T) {
 		"two rows swap their keys by way of a third": {
 			[]sink.Event{life('i', 1), life('i', 2), moved(1, 3), moved(2, 1), moved(3, 2), life('u', 1), life('u', 2)},
 			map[int]string{3: "0246"},
+		},
+		"two rows swap their keys in one statement": {
+			slices.Concat([]sink.Event{life('i', 1), life('i', 2), life('u', 1), life('u', 2)}, together(moved(1, 2), moved(2, 1)),
+				[]sink.Event{moved(1, 7), moved(2, 8)}),
+			map[int]string{7: "1356", 8: "0247"},
+		},
+		"three go round in one statement": {
+			slices.Concat([]sink.Event{life('i', 1), life('i', 2), life('i', 3)}, together(moved(1, 2), moved(2, 3), moved(3, 1)),
+				[]sink.Event{moved(1, 7), moved(2, 8), moved(3, 9)}),
+			map[int]string{7: "256", 8: "037", 9: "148"},
+		},
+		"a row gets the key of one that the statement deletes": {
+			slices.Concat([]sink.Event{life('i', 1), life('i', 2)}, together(moved(1, 2), life('d', 2)), []sink.Event{life('u', 2), moved(2, 7)}),
+			map[int]string{1: "0245", 7: "0245", 2: "012345"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestRowsReadTheirOwnEvents(t *testing.T) {
 		foreign := map[string]*regexp.Regexp{
 			testdb.SQLite:   regexp.MustCompile(`(?m)USING INDEX audit_events_(actor|time|tx)_idx|\(table_name=\?\)|USING INTEGER PRIMARY KEY`),
 			testdb.Postgres: regexp.MustCompile(`Seq Scan|_pkey|Index Cond: \(table_name = '\w+'::text\)`),
-			testdb.MariaDB:  regexp.MustCompile(`\be (ALL|index|range \S+ PRIMARY)\b`),
+			testdb.MariaDB:  regexp.MustCompile(`\be (ALL|index)\b|\be range \S+ PRIMARY \d+  \d{2,} `), // up to nine events may be those until a moment
 		}[db.Backend]
 		watched := db.Open(t)
 		var seen statements

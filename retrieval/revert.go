@@ -165,16 +165,16 @@ func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	leaving, err := leavingKeys(undos)
+	rows, err := byKey(undos)
 	if err != nil {
 		return 0, err
 	}
 	for _, u := range undos {
-		if err := r.check(ctx, q.db, u, leaving); err != nil {
+		if err := r.check(ctx, q.db, u, rows); err != nil {
 			return 0, err
 		}
 	}
-	ordered, circular := inOrder(undos, leaving)
+	ordered, circular := inOrder(undos, rows)
 	if err := r.makeWay(ctx, q.db, circular, undos); err != nil {
 		return 0, err
 	}
@@ -193,7 +193,7 @@ func (r *reverter) undoAll(ctx context.Context, q *query) (int, error) {
 
 // check reads a row, and refuses where it isn't as the events have left it, or
 // can't be what it was before.
-func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[string]*undo) error {
+func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, others map[string]*undo) error {
 	table, err := r.liveTable(ctx, db, u.table)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 	if err != nil {
 		return err
 	}
-	if (len(rows) > 0) != u.is && !u.taken {
+	if (len(rows) > 0) != u.is && (u.is || others[u.at] == nil) {
 		return &ConflictError{Table: u.table, Key: u.key, Exists: len(rows) > 0}
 	}
 	if u.is {
@@ -229,7 +229,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, leaving map[s
 		return err
 	}
 	for i := range rows {
-		if leaving[inTable(u.table, rows[i].CanonicalKey())] == nil {
+		if !others[inTable(u.table, rows[i].CanonicalKey())].leaves() {
 			return &ConflictError{Table: u.table, Key: u.target, Exists: true}
 		}
 	}

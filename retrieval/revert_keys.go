@@ -13,11 +13,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/sqlaudit/bun/internal/live"
-	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
 )
@@ -179,28 +177,4 @@ func another(r rune) rune {
 		return 'A' + rand.Int32N(26)
 	}
 	return r
-}
-
-// oneByOne refuses to undo a statement that may have given rows each other's keys
-// all at once: of its events it can't be told then which row they are of. That is
-// where PostgreSQL has no unique index that guards the key with each row.
-func (r *reverter) oneByOne(ctx context.Context, db bun.IDB, m *model.Model, event string) error {
-	if r.dialect() != dialect.PG {
-		return nil
-	}
-	names := make([]string, len(m.Key))
-	for i, f := range m.Key {
-		names[i] = f.Name
-	}
-	var guarded bool
-	err := db.NewRaw(`SELECT EXISTS (SELECT FROM pg_catalog.pg_index AS i
-	WHERE i.indrelid = to_regclass(?) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-	AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = i.indrelid
-		AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND a.attname NOT IN (?)))`,
-		string(m.Bun.SQLName), bun.In(names)).Scan(ctx, &guarded)
-	if err != nil || guarded {
-		return err
-	}
-	return fmt.Errorf("one statement has given rows of %s each other's keys (event %s), of which history can't tell which row is which: "+
-		"give them their keys and values back by statements of your own", m.Table, event)
 }

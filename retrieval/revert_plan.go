@@ -19,14 +19,13 @@ type undo struct {
 	key, target sink.Values       // now, and when all is undone
 	at, to      string            // the same, see inTable
 	is, was     bool              // whether the row is there now, and will be
-	taken       bool              // it isn't there, and another one of these has its key
 	now         sink.Values       // the values that the row has to have
 	then        sink.Values       // those that it gets
 	from        map[string]string // the events that these are of
 	masked      []string
 	marked      sink.Op   // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
 	mark        string    // that column
-	moved       statement // of the event that was undone last, where that has changed the key
+	deleted     statement // the one that has deleted the row, where that was undone last
 
 	row *live.Row // as it is, where it is there
 }
@@ -38,6 +37,8 @@ func inTable(table, key string) string { return table + "\x00" + key }
 func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 	var undos []*undo
 	rows := map[string]*undo{} // by the place of the row at that point
+	left := map[string]*undo{} // those that have left theirs by the statement: it may have given them to others
+	var last statement
 	var failed error
 	err := q.each(ctx, 0, 0, func(e *found) bool {
 		switch e.Op {
@@ -57,25 +58,38 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 			return false
 		}
 		at := inTable(e.Table, key)
+		if !last.is(statementOf(&e.Event)) {
+			maps.Copy(rows, left)
+			clear(left)
+			last = statementOf(&e.Event)
+		}
+		exists := e.Op != sink.Delete || e.Soft
 		u := rows[at]
-		if u != nil && u.moved == statementOf(&e.Event) {
-			if failed = r.oneByOne(ctx, q.db, m, e.ID); failed != nil {
-				return false
-			}
+		switch {
+		case u == nil:
+		case u.was && !exists: // that has got the key by the same statement
+			u = nil
+		case e.OldKey != nil && u.deleted.is(last): // by the statement that has given its key to another row
+			left[at], u = u, nil
+			delete(rows, at)
+		default:
+			delete(rows, at)
 		}
 		if u == nil {
-			exists := e.Op != sink.Delete || e.Soft
 			u = &undo{table: e.Table, event: e.ID, key: current, target: current, at: at, is: exists, was: exists,
 				now: sink.Values{}, then: sink.Values{}, from: map[string]string{}}
 			undos = append(undos, u)
 		}
-		delete(rows, at)
 		u.take(&e.Event, m)
 		if key, failed = canonicalKey(u.target); failed != nil {
 			return false
 		}
 		u.to = inTable(e.Table, key)
-		rows[u.to] = u
+		if e.OldKey != nil || rows[u.to] != nil {
+			left[u.to] = u
+		} else {
+			rows[u.to] = u
+		}
 		return true
 	})
 	if failed != nil {
@@ -86,9 +100,12 @@ func (r *reverter) plan(ctx context.Context, q *query) ([]*undo, error) {
 
 // take undoes one more event.
 func (u *undo) take(e *sink.Event, m *model.Model) {
-	u.moved = statement{}
+	u.deleted = statement{}
+	if e.Op == sink.Delete && !e.Soft {
+		u.deleted = statementOf(e)
+	}
 	if e.OldKey != nil {
-		u.target, u.moved = currentKey(m, e.OldKey), statementOf(e)
+		u.target = currentKey(m, e.OldKey)
 	}
 	u.was = e.Op != sink.Insert
 	for name, c := range e.Changes {
@@ -152,11 +169,10 @@ func (r *reverter) modelOf(table string) (*model.Model, error) {
 	return m, err
 }
 
-// leavingKeys are the rows that go, or get another key, by the one that they have.
-// It refuses where two rows would have the same key, and marks those whose key
-// another one has by now.
-func leavingKeys(undos []*undo) (map[string]*undo, error) {
-	leaving, having, getting := map[string]*undo{}, map[string]*undo{}, map[string]*undo{}
+// byKey are the rows that are there, by the keys that they have.
+// It refuses where two rows would have the same key.
+func byKey(undos []*undo) (map[string]*undo, error) {
+	having, getting := map[string]*undo{}, map[string]*undo{}
 	for _, u := range undos {
 		var other *undo
 		if u.is {
@@ -175,27 +191,24 @@ func leavingKeys(undos []*undo) (map[string]*undo, error) {
 		if u.was {
 			getting[u.to] = u
 		}
-		if u.is && (!u.was || u.at != u.to) {
-			leaving[u.at] = u
-		}
 	}
-	for _, u := range undos {
-		u.taken = !u.is && having[u.at] != nil
-	}
-	return leaving, nil
+	return having, nil
 }
+
+// leaves reports whether it is a row that goes, or gets another key.
+func (u *undo) leaves() bool { return u != nil && u.is && (!u.was || u.at != u.to) }
 
 // inOrder puts each row behind the one that has the key which it gets, and which
 // that leaves. Where that goes round in a circle one of its rows has to make way
 // before: those it returns, too.
-func inOrder(undos []*undo, leaving map[string]*undo) (ordered, circular []*undo) {
+func inOrder(undos []*undo, rows map[string]*undo) (ordered, circular []*undo) {
 	seen, done := map[*undo]bool{}, map[*undo]bool{}
 	var add func(*undo)
 	add = func(u *undo) {
 		seen[u] = true
-		first := leaving[u.to]
+		first := rows[u.to]
 		switch {
-		case first == nil || !u.was || done[first]:
+		case !first.leaves() || !u.was || done[first]:
 		case seen[first]:
 			circular = append(circular, first)
 		default:

@@ -87,11 +87,11 @@ func (r *reverter) truncated(ctx context.Context, q *query) error {
 	var failed error
 	err = one.each(ctx, 0, 0, func(e *found) bool {
 		for _, key := range q.keys {
-			f, _, err := q.replay(ctx, key, wholes, func(*query) (int64, error) { return e.seq - 1, nil })
+			was, err := q.stateUpTo(ctx, key, e.seq-1, wholes)
 			switch {
 			case err != nil:
 				failed = err
-			case f.rows[key].presence == there:
+			case was.presence == there:
 				failed = fmt.Errorf("the %s of %s can't be undone (event %s)", e.Op, e.Table, e.ID)
 			}
 			if failed != nil {

@@ -54,7 +54,7 @@ func newRow[M any](q *query, s *state) Row[M] {
 		r.Event = Event[M]{Event: s.last.Event, model: q.model, at: q.placeAfter(s.last)}
 	}
 	if s.gap != nil {
-		r.Incomplete = &IncompleteError{Name: q.name, Event: s.gap.Event, blind: s.blind}
+		r.Incomplete = &IncompleteError{Name: q.name, Event: s.gap.Event}
 	}
 	for name, k := range s.columns {
 		r.by[name] = k.by

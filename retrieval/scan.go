@@ -139,7 +139,7 @@ func (q *query) eachRow(ctx context.Context, t time.Time, wholes []found, fn fun
 		if row == nil {
 			return nil
 		}
-		return row.apply(ctx, e)
+		return row.apply(e)
 	})
 	if err != nil {
 		return err
@@ -157,7 +157,8 @@ type keyFold struct {
 
 	state      state
 	next       *found    // the first event that is too late, if it says that the row was there before
-	pushed     statement // the one that gave the key to another row than the one that had it
+	moved      bool      // the row has come from another key, and is replayed as a whole in the end
+	got        statement // by that one, if it has
 	late       bool      // there was an event that is too late
 	disordered bool      // and one that isn't after it: the clocks differed
 }
@@ -202,7 +203,7 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 	return k, nil
 }
 
-func (k *keyFold) apply(ctx context.Context, e *found) error {
+func (k *keyFold) apply(e *found) error {
 	k.advance(e.seq)
 	was, is, err := newFold(k.query.model, nil).keys(e)
 	switch {
@@ -219,23 +220,15 @@ func (k *keyFold) apply(ctx context.Context, e *found) error {
 	}
 	k.disordered = k.disordered || k.late
 	switch {
-	case is != k.key && k.pushed == statementOf(&e.Event): // the row that had it before has another key from now on
-		k.state.gap, k.state.blind = e, true
+	case leaves(&e.Event) && was == k.key && k.got.is(statementOf(&e.Event)): // that is the row that had the key before
 		return nil
 	case is != k.key: // the row has another key from now on
-		k.state = state{presence: gone, last: e}
+		k.state, k.moved = state{presence: gone, last: e}, false
 		return nil
 	case was != k.key: // a row gets this key
-		f, _, err := k.query.replay(ctx, was, k.wholes, func(*query) (int64, error) { return e.seq - 1, nil })
-		if err != nil {
-			return err
-		}
-		if k.state.presence == there {
-			k.pushed = statementOf(&e.Event)
-		}
-		k.state = *f.leaving(was, e)
-	case e.Op == sink.Insert:
-		k.state = state{}
+		k.state, k.moved, k.got = state{}, true, statementOf(&e.Event)
+	case e.Op == sink.Insert, e.Op == sink.Delete && !e.Soft:
+		k.state, k.moved = state{}, false
 	}
 	k.state.apply(k.query.model, e)
 	return nil
@@ -254,19 +247,11 @@ func (k *keyFold) advance(seq int64) {
 // end returns the row that has the key.
 func (k *keyFold) end(ctx context.Context) (*state, error) {
 	k.advance(math.MaxInt64)
-	if !k.disordered {
-		if k.state.presence == unsure && k.state.gap == nil {
-			k.state.gap = k.next
-		}
-		return &k.state, nil
+	if k.disordered || k.moved {
+		return k.query.stateAt(ctx, k.key, k.time, k.wholes)
 	}
-	f, next, err := k.query.replay(ctx, k.key, k.wholes, func(row *query) (int64, error) { return row.cut(ctx, k.time, k.wholes) })
-	if err != nil {
-		return nil, err
+	if k.state.presence == unsure && k.state.gap == nil {
+		k.state.gap = k.next
 	}
-	s := f.rows[k.key]
-	if s.presence == unsure && s.gap == nil {
-		s.gap = next
-	}
-	return s, nil
+	return &k.state, nil
 }

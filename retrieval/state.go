@@ -25,8 +25,7 @@ type state struct {
 	columns  map[string]known // by the name that the column has today
 	soft     bool
 	last     *found // the event that made the row what it is
-	gap      *found // why the row isn't known as a whole, or nil: the event with which its history begins, or after which it is blind
-	blind    bool   // the latter
+	gap      *found // why the row isn't known as a whole: the event with which its history begins, or after which it is blind; or nil
 }
 
 // unheardOf is the state of the row with a canonical key before its first event.
@@ -51,19 +50,24 @@ type fold struct {
 	wholes []found           // the events about the whole table that are still to come
 
 	statement statement
-	pushed    map[string]*state // the rows whose keys the statement has given to others, by these keys
+	displaced map[string]*state // the rows that had the keys which the statement has given to others; nil: none that is known
 }
 
-// statement tells apart the statements whose events these are. Where a key is
-// DEFERRABLE, one statement of PostgreSQL can give a row the key of another one,
-// which it gives another key, all at once. Its events come one after the other all
-// the same: a row gets a key that another one has, and a row leaves that key.
+// statement tells apart the statements whose events these are: those of a transaction
+// have different times. Where a key is DEFERRABLE, one statement of PostgreSQL can
+// give a row the key of another one, which it gives another key, all at once. Its
+// events come one after the other all the same, where there is a circle in no better
+// order than any: a row gets a key that another one has, and a row leaves that key.
+// As a statement changes a row once, that is the other one.
 type statement struct {
 	tx     string
 	micros int64
 }
 
 func statementOf(e *sink.Event) statement { return statement{e.Tx, e.Time.UnixMicro()} }
+
+// is reports whether two events are of one statement.
+func (s statement) is(other statement) bool { return s == other && s.tx != "" }
 
 func newFold(m *model.Model, wholes []found) *fold {
 	return &fold{model: m, rows: map[string]*state{}, wholes: wholes}
@@ -77,43 +81,42 @@ func (f *fold) apply(e *found) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := f.leaving(old, e)
-	free := s == f.rows[old] // the old key, after the event
+	s, displaced := f.leaving(old, e)
 	if s == nil || e.Op == sink.Insert {
 		s = &state{} // another row than the one before it under this key
 	}
 	s.apply(f.model, e)
+	if displaced {
+		delete(f.displaced, old)
+	} else if old != key {
+		f.rows[old] = &state{presence: gone, last: e}
+	}
+	if displaced && old == key { // the key is another row's
+		return s, nil
+	}
 	if old != key {
-		if free {
-			f.rows[old] = &state{presence: gone, last: e}
+		if !f.statement.is(statementOf(&e.Event)) {
+			f.statement, f.displaced = statementOf(&e.Event), map[string]*state{}
 		}
-		if f.statement != statementOf(&e.Event) {
-			f.statement, f.pushed = statementOf(&e.Event), map[string]*state{}
-		}
-		if had := f.rows[key]; had != nil && had.presence == there {
-			f.pushed[key] = had
-		}
+		f.displaced[key] = f.rows[key]
 	}
 	f.rows[key] = s
 	return s, nil
 }
 
-// leaving returns the row that has a key before an event. Where the same statement
-// has given the key to another one before, it is the row from which it was taken;
-// but which events of the time before are whose can't be told for sure of either of
-// them.
-func (f *fold) leaving(key string, e *found) *state {
-	s := f.pushed[key]
-	if s == nil || f.statement != statementOf(&e.Event) {
-		return f.rows[key]
+// leaving returns the row that has a key before an event, nil for one that is unheard
+// of, and whether the same statement has given its key to another row already.
+func (f *fold) leaving(key string, e *found) (s *state, displaced bool) {
+	if f.statement.is(statementOf(&e.Event)) && leaves(&e.Event) {
+		if s, displaced = f.displaced[key]; displaced {
+			return s, true
+		}
 	}
-	delete(f.pushed, key)
-	s.gap, s.blind = e, true
-	if got := f.rows[key]; got != nil {
-		got.gap, got.blind = e, true
-	}
-	return s
+	return f.rows[key], false
 }
+
+// leaves reports whether a row no longer has its key after the event.
+func leaves(e *sink.Event) bool { return e.OldKey != nil || e.Op == sink.Delete && !e.Soft }
 
 // advance replays what happened to the whole table before an event.
 func (f *fold) advance(seq int64) {
@@ -163,7 +166,7 @@ func (s *state) apply(m *model.Model, e *found) {
 		*s = state{presence: gone, key: s.key, last: e}
 		return
 	case e.Op == sink.Opaque:
-		*s = state{presence: unsure, key: s.key, last: e, gap: e, blind: true}
+		*s = state{presence: unsure, key: s.key, last: e, gap: e}
 		return
 	case e.Op == sink.Delete && !e.Soft:
 		*s = state{presence: gone, key: currentKey(m, e.Key), last: e}
@@ -172,7 +175,7 @@ func (s *state) apply(m *model.Model, e *found) {
 	before := s.columns
 	switch {
 	case e.Op == sink.Insert, e.Op == sink.Snapshot:
-		s.columns, s.gap, s.blind, s.soft = nil, nil, false, e.Soft
+		s.columns, s.gap, s.soft = nil, nil, e.Soft
 	case s.presence != there && s.gap == nil:
 		s.gap = e // the row was there before, and history doesn't say since when
 	}

@@ -139,9 +139,22 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 	if err != nil {
 		return err
 	}
-	at := part{after: after, offset: offset}
 	var spans []span
-	for first := true; ; first = false {
+	first := true
+	read := func(at part) (rows []eventrow.Row, err error) {
+		if !first {
+			return q.read(ctx, spans, at)
+		}
+		first = false
+		rows, spans, err = q.readFirst(ctx, at)
+		return rows, err
+	}
+	return q.eachPage(ctx, part{after: after, offset: offset}, limit, read, fn)
+}
+
+// eachPage is like pages, with the events that read reads.
+func (q *query) eachPage(ctx context.Context, at part, limit int, read func(part) ([]eventrow.Row, error), fn func([]found) (bool, error)) error {
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -149,12 +162,7 @@ func (q *query) pages(ctx context.Context, limit, offset int, fn func([]found) (
 		if limit > 0 {
 			at.limit = min(at.limit, limit)
 		}
-		var rows []eventrow.Row
-		if first {
-			rows, spans, err = q.readFirst(ctx, at)
-		} else {
-			rows, err = q.read(ctx, spans, at)
-		}
+		rows, err := read(at)
 		if err != nil {
 			return err
 		}

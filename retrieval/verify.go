@@ -202,7 +202,7 @@ func (v *verifier) again(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		f, _, err := one.replay(ctx, key, wholes, func(*query) (int64, error) { return math.MaxInt64, nil })
+		state, err := one.stateUpTo(ctx, key, math.MaxInt64, wholes)
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (v *verifier) again(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		if f, differs := v.judge(f.rows[key], rows[key]); differs {
+		if f, differs := v.judge(state, rows[key]); differs {
 			finding = &f
 		}
 		return nil

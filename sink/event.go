@@ -15,7 +15,8 @@ type Event struct {
 	ID string `json:"id"`
 
 	// Time is when the event was made, in UTC with microseconds, by the clock
-	// of the process that made the change.
+	// of the process that made the change. The events of a statement have one
+	// time, and those of a later statement of the same transaction a later one.
 	Time time.Time `json:"time"`
 
 	// Op says what happened to the row.
