@@ -72,11 +72,7 @@ func (q *Query[M]) RowAsOf(ctx context.Context, t time.Time) (Row[M], error) {
 	if err != nil {
 		return Row[M]{}, err
 	}
-	return q.rowAsOf(ctx, q.keys[0], t, wholes)
-}
-
-func (q *Query[M]) rowAsOf(ctx context.Context, key string, t time.Time, wholes []found) (Row[M], error) {
-	s, err := q.stateAt(ctx, key, t, wholes)
+	s, err := q.stateAt(ctx, q, q.keys[0], t, wholes)
 	if err != nil {
 		return Row[M]{}, err
 	}
@@ -139,15 +135,11 @@ func (q *Query[M]) rowsAsOf(ctx context.Context, t time.Time, yield func(Row[M],
 		}
 		return yield(row, err)
 	}
+	each := func(_ string, s *state) error { return give(q.row(s)) }
 	if !q.keyed {
-		return q.eachRow(ctx, t, wholes, func(_ string, s *state) error { return give(q.row(s)) })
+		return q.eachRow(ctx, t, wholes, each)
 	}
-	for _, key := range q.keys {
-		if err := give(q.rowAsOf(ctx, key, t, wholes)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return q.statesAt(ctx, q.keys, t, wholes, each)
 }
 
 // onlyKeys refuses a query whose conditions would leave out a part of a row's
@@ -181,101 +173,4 @@ func (q *query) wholes(ctx context.Context) ([]found, error) {
 		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
 	}
 	return toEvents(rows)
-}
-
-// cut returns the number of the last event of the spans, or of the whole table, at
-// the time t or earlier. Numbers, and not times, have the order of the changes: the
-// clocks of two programs may differ.
-func (q *query) cut(ctx context.Context, spans []span, t time.Time, wholes []found) (int64, error) {
-	last, err := q.seqOf(ctx, q.find(nil, spans, func(sel *bun.SelectQuery) *bun.SelectQuery {
-		return sel.Where("e.time <= ?", eventrow.NewTime(bounded(t))).OrderExpr("e.seq DESC").Limit(1)
-	}))
-	if err != nil {
-		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))
-	}
-	for _, w := range wholes {
-		if !w.Time.After(t) {
-			last = max(last, w.seq)
-		}
-	}
-	return last, nil
-}
-
-// stateAt replays the history of the row that had a key at the time t.
-func (q *query) stateAt(ctx context.Context, key string, t time.Time, wholes []found) (*state, error) {
-	row := q.bare(key)
-	last, err := row.cut(ctx, wholeSpans(row.keys), t, wholes)
-	if err != nil {
-		return nil, err
-	}
-	s, err := q.stateUpTo(ctx, key, last, wholes)
-	if err == nil && s.presence == unsure && s.gap == nil {
-		s.gap, err = row.foretold(ctx, last)
-	}
-	return s, err
-}
-
-// stateUpTo replays the history of the row that had a key when the event with a
-// number was written.
-func (q *query) stateUpTo(ctx context.Context, key string, last int64, wholes []found) (*state, error) {
-	row := q.bare(key)
-	life, err := row.life(ctx, key, last)
-	if err != nil {
-		return nil, err
-	}
-	f := newFold(q.model, upTo(wholes, last))
-	f.rows[key] = unheardOf(key)
-	read := func(at part) ([]eventrow.Row, error) { return row.read(ctx, life, at) }
-	err = row.eachPage(ctx, part{}, 0, read, func(page []found) (bool, error) {
-		for i := range page {
-			if _, err := f.apply(&page[i]); err != nil {
-				return false, err
-			}
-		}
-		return true, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	f.end()
-	return f.rows[key], nil
-}
-
-// foretold returns the first event of the query's keys after the one with the
-// number, if it says that the row was there before, else nil.
-func (q *query) foretold(ctx context.Context, seq int64) (*found, error) {
-	var rows []eventrow.Row
-	err := q.find(&rows, wholeSpans(q.keys), func(sel *bun.SelectQuery) *bun.SelectQuery {
-		return sel.Where("e.seq > ?", seq).Where("e.op <> ?", string(sink.Erase)).OrderExpr("e.seq").Limit(1)
-	}).Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("retrieval: read events: %w", q.explain(err))
-	}
-	events, err := toEvents(rows)
-	if err != nil || len(events) == 0 {
-		return nil, err
-	}
-	_, was, err := newFold(q.model, nil).tells(&events[0], q.keys[0])
-	if !was {
-		return nil, err
-	}
-	return &events[0], nil
-}
-
-// tells reports whether an event is about the row with a key, and whether it says
-// that the row was there before.
-func (f *fold) tells(e *found, key string) (about, wasThere bool, err error) {
-	was, is, err := f.keys(e)
-	return was == key || is == key, was == key && e.Op != sink.Insert && e.Op != sink.Erase, err
-}
-
-// upTo is the part of the events that come no later than the one with the
-// number.
-func upTo(events []found, seq int64) []found {
-	for i := range events {
-		if events[i].seq > seq {
-			return events[:i]
-		}
-	}
-	return events
 }

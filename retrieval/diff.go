@@ -93,14 +93,15 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 	if err != nil {
 		return nil, nil, err
 	}
-	first, err := row.cut(ctx, spans, from, wholes)
+	first, err := row.cut(ctx, spans, from)
 	if err != nil {
 		return nil, nil, err
 	}
-	last, err := row.cut(ctx, spans, to, wholes)
+	last, err := row.cut(ctx, spans, to)
 	if err != nil {
 		return nil, nil, err
 	}
+	first, last = cutWholes(first, from, wholes), cutWholes(last, to, wholes)
 	f := newFold(q.model, upTo(wholes, last))
 	here := unheardOf(q.keys[0])
 	f.rows[q.keys[0]] = here

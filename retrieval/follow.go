@@ -41,7 +41,7 @@ func (q *query) spans(ctx context.Context) ([]span, error) {
 	for _, key := range q.keys {
 		asked[key] = true
 	}
-	follow := followed{query: q, spans: spans, back: map[int64]bool{}, on: map[int64]bool{}}
+	follow := followed{from: q, spans: spans, back: map[int64]bool{}, on: map[int64]bool{}}
 	for _, m := range moves {
 		if asked[m.is] {
 			if err := follow.backwards(ctx, m); err != nil {
@@ -101,24 +101,28 @@ func (q *query) readTurns(ctx context.Context, sel *bun.SelectQuery, rows *[]eve
 	if err := sel.Column("seq", "time", "tx", "op", "soft", "key", "old_key").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("retrieval: read changes of keys: %w", q.explain(err))
 	}
-	turns := make([]turn, len(*rows))
+	events, err := toEvents(*rows)
+	if err != nil {
+		return nil, err
+	}
+	turns := make([]turn, len(events))
 	fold := newFold(q.model, nil)
-	for i := range *rows {
-		event, err := (*rows)[i].ToEvent()
-		if err != nil {
-			return nil, fmt.Errorf("retrieval: %w", err)
-		}
-		// Stored keys are compared with stored keys, in one canonical text.
-		t := turn{seq: (*rows)[i].Seq, statement: statementOf(&event)}
-		if t.was, t.is, err = fold.keys(&found{Event: event}); err != nil {
+	for i := range events {
+		if turns[i], err = turnOf(fold, &events[i]); err != nil {
 			return nil, err
 		}
-		if event.Op == sink.Delete && !event.Soft {
-			t.is = ""
-		}
-		turns[i] = t
 	}
 	return turns, nil
+}
+
+// turnOf is the turn of an event that is one. Stored keys are compared with stored
+// keys, in one canonical text.
+func turnOf(f *fold, e *found) (turn, error) {
+	was, is, err := f.keys(e)
+	if e.Op == sink.Delete && !e.Soft {
+		is = ""
+	}
+	return turn{seq: e.seq, statement: statementOf(&e.Event), was: was, is: is}, err
 }
 
 func canonicalKey(key sink.Values) (string, error) {
@@ -133,7 +137,7 @@ func canonicalKey(key sink.Values) (string, error) {
 // each change they are followed once in each direction, however often rows have met
 // under the keys that were asked for.
 type followed struct {
-	query    *query
+	from     chronicle
 	spans    []span
 	back, on map[int64]bool // by the number of the event
 }
@@ -141,23 +145,23 @@ type followed struct {
 // life returns the spans of the row that had a key when the event with a number was
 // written, up to that event. With them comes what ended the life of the row before it
 // under this key.
-func (q *query) life(ctx context.Context, key string, last int64) ([]span, error) {
-	turns, err := q.turns(ctx, span{key: key, to: last}, "e.seq DESC")
+func life(ctx context.Context, from chronicle, key string, last int64) ([]span, error) {
+	turns, err := from.turns(ctx, span{key: key, to: last}, true)
 	if err != nil {
 		return nil, err
 	}
-	from := int64(1)
+	begin := int64(1)
 	got, left := exchange(turns, key)
 	switch {
 	case got != nil && left != nil:
-		from = min(got.seq, left.seq)
+		begin = min(got.seq, left.seq)
 	case got != nil:
-		from = got.seq
+		begin = got.seq
 	case left != nil:
-		from = left.seq
+		begin = left.seq
 	}
-	follow := followed{query: q, back: map[int64]bool{}}
-	follow.add(key, from, last)
+	follow := followed{from: from, back: map[int64]bool{}}
+	follow.add(key, begin, last)
 	if got != nil {
 		err = follow.backwards(ctx, *got)
 	}
@@ -170,7 +174,7 @@ func (f *followed) backwards(ctx context.Context, t turn) error {
 	for !f.back[t.seq] {
 		f.back[t.seq] = true
 		from, to := int64(1), t.seq-1
-		turns, err := f.query.turns(ctx, span{key: t.was, to: to}, "e.seq DESC")
+		turns, err := f.from.turns(ctx, span{key: t.was, to: to}, true)
 		if err != nil {
 			return err
 		}
@@ -201,7 +205,7 @@ func (f *followed) forwards(ctx context.Context, t turn) error {
 	for !f.on[t.seq] {
 		f.on[t.seq] = true
 		from, to := t.seq+1, int64(math.MaxInt64)
-		turns, err := f.query.turns(ctx, span{key: t.is, from: from, to: to}, "e.seq")
+		turns, err := f.from.turns(ctx, span{key: t.is, from: from, to: to}, false)
 		if err != nil {
 			return err
 		}
@@ -250,10 +254,14 @@ func exchange(turns []turn, key string) (got, left *turn) {
 	return got, left
 }
 
-// turns reads the turns of a span that come first in an order: those of two
-// statements at least, each of which takes a key from one row and gives it to another.
-func (q *query) turns(ctx context.Context, s span, order string) ([]turn, error) {
+// turns reads the first turns of a span, or the newest: those of two statements at
+// least, each of which takes a key from one row and gives it to another.
+func (q *query) turns(ctx context.Context, s span, newest bool) ([]turn, error) {
 	var rows []eventrow.Row
+	order := "e.seq"
+	if newest {
+		order = "e.seq DESC"
+	}
 	sel := q.bare(s.key).find(&rows, []span{s}, func(sel *bun.SelectQuery) *bun.SelectQuery {
 		sel = sel.Where("(e.op = ? AND NOT e.soft OR e.old_key IS NOT NULL)", string(sink.Delete)).OrderExpr(order)
 		return set(sel.Limit, 4)

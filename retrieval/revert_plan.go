@@ -23,7 +23,7 @@ type undo struct {
 	then        sink.Values       // those that it gets
 	from        map[string]string // the events that these are of
 	masked      []string
-	marked      sink.Op   // Delete or Restore: the last event that marks it by a column that isn't tracked; or ""
+	marked      sink.Op   // Delete or Restore: the last event that marks it by a column that isn't tracked, Insert where that doesn't say; or ""
 	mark        string    // that column
 	deleted     statement // the one that has deleted the row, where that was undone last
 
@@ -134,11 +134,8 @@ func (u *undo) take(e *sink.Event, m *model.Model) {
 	switch {
 	case e.Op == sink.Delete && e.Soft, e.Op == sink.Restore:
 		u.takeMark(e.Op, f.Name)
-	case e.Op == sink.Insert && u.marked == "": // whatever marked the row that had the key before
-		u.marked, u.mark = sink.Restore, f.Name
-		if e.Soft {
-			u.marked = sink.Delete
-		}
+	case e.Op == sink.Insert && u.marked == "": // it may have been inserted with a mark, and what marked the row that had the key before didn't mark it
+		u.marked, u.mark = sink.Insert, f.Name
 	}
 }
 
@@ -149,7 +146,7 @@ func (u *undo) takeMark(op sink.Op, column string) {
 		u.marked, u.mark = op, column
 	}
 	delete(u.then, column)
-	if u.marked == sink.Delete && op == sink.Delete {
+	if u.marked != sink.Restore && op == sink.Delete {
 		u.then[column] = json.RawMessage("null")
 	}
 }
@@ -233,7 +230,7 @@ func (u *undo) differs() []string {
 			columns = append(columns, name)
 		}
 	}
-	if u.mark != "" && u.row.Deleted != (u.marked == sink.Delete) {
+	if u.mark != "" && u.marked != sink.Insert && u.row.Deleted != (u.marked == sink.Delete) {
 		columns = append(columns, u.mark)
 	}
 	return columns

@@ -111,3 +111,26 @@ func TestRevertOfRowsThatHadAKeyOneAfterTheOther(t *testing.T) {
 		require.Equal(t, []Leaf{{ID: 1, Text: "first"}, {ID: 3, Text: "third"}}, rows)
 	})
 }
+
+// A row can be inserted as a deleted one, which its event doesn't say where the column
+// isn't tracked.
+func TestRevertOfARowThatWasInsertedAsDeleted(t *testing.T) {
+	testdb.Run(t, func(t *testing.T, db *testdb.DB) {
+		pool := audited(t, db, (*Leaf)(nil))
+		ctx := t.Context()
+		pool.RegisterModel((*Leaf)(nil))
+		insert(t, pool, Leaf{ID: 1, Text: "first"})
+		time.Sleep(2 * time.Millisecond)
+		since := time.Now()
+		time.Sleep(2 * time.Millisecond)
+		_, err := pool.NewDelete().Model((*Leaf)(nil)).Where("id = 1").Exec(ctx)
+		require.NoError(t, err)
+		exec(t, pool, "DELETE FROM leafs WHERE id = 1")
+		insert(t, pool, Leaf{ID: 1, Text: "second", DeletedAt: since.UTC()}, Leaf{ID: 2, Text: "third", DeletedAt: since.UTC()})
+		_, err = revert(t, db, retrieval.For[Leaf](pool).Since(since), because)
+		require.NoError(t, err)
+		var rows []Leaf
+		require.NoError(t, pool.NewSelect().Model(&rows).WhereAllWithDeleted().Order("id").Scan(ctx))
+		require.Equal(t, []Leaf{{ID: 1, Text: "first"}}, rows)
+	})
+}

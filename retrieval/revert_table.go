@@ -87,7 +87,7 @@ func (r *reverter) truncated(ctx context.Context, q *query) error {
 	var failed error
 	err = one.each(ctx, 0, 0, func(e *found) bool {
 		for _, key := range q.keys {
-			was, err := q.stateUpTo(ctx, key, e.seq-1, wholes)
+			was, err := q.stateUpTo(ctx, q, key, e.seq-1, wholes)
 			switch {
 			case err != nil:
 				failed = err

@@ -114,16 +114,21 @@ func (q *query) scanBranch(column keyColumn, keys scanned, last keyedRow, end in
 // with each key and with the row that had it then.
 func (q *query) eachRow(ctx context.Context, t time.Time, wholes []found, fn func(key string, s *state) error) error {
 	var under string
-	var row *keyFold // nil for a key that is to be left out
+	var row *keyFold     // nil for a key that is to be left out
+	var partial []string // keys that the scan alone doesn't tell enough of
 	done := func() error {
 		if row == nil {
 			return nil
 		}
-		s, err := row.end(ctx)
-		if err != nil {
-			return err
+		if s := row.end(); s != nil {
+			return fn(row.key, s)
 		}
-		return fn(row.key, s)
+		if partial = append(partial, row.key); len(partial) < batchKeys {
+			return nil
+		}
+		keys := partial
+		partial = nil
+		return q.statesAt(ctx, keys, t, wholes, fn)
 	}
 	err := q.scan(ctx, func(stored eventrow.JSON, e *found) error {
 		if string(stored) != under {
@@ -141,23 +146,25 @@ func (q *query) eachRow(ctx context.Context, t time.Time, wholes []found, fn fun
 		}
 		return row.apply(e)
 	})
+	if err == nil {
+		err = done()
+	}
 	if err != nil {
 		return err
 	}
-	return done()
+	return q.statesAt(ctx, partial, t, wholes, fn)
 }
 
 // keyFold replays the events of one key, whichever rows have it.
 type keyFold struct {
-	query  *query
-	key    string
-	time   time.Time
-	wholes []found // all
-	rest   []found // those that are still to come
+	query *query
+	key   string
+	time  time.Time
+	rest  []found // the events about the whole table that are still to come
 
 	state      state
 	next       *found    // the first event that is too late, if it says that the row was there before
-	moved      bool      // the row has come from another key, and is replayed as a whole in the end
+	moved      bool      // the row has come from another key
 	got        statement // by that one, if it has
 	late       bool      // there was an event that is too late
 	disordered bool      // and one that isn't after it: the clocks differed
@@ -185,7 +192,7 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 	if err != nil {
 		return nil, err
 	}
-	k := &keyFold{query: q, key: key, state: *unheardOf(key), time: t, wholes: wholes, rest: wholes}
+	k := &keyFold{query: q, key: key, state: *unheardOf(key), time: t, rest: wholes}
 	if variants := q.variants(key); len(variants) > 1 {
 		k.disordered = true
 		if later := variants[:max(slices.Index(variants, text), 0)]; len(later) > 0 {
@@ -244,14 +251,15 @@ func (k *keyFold) advance(seq int64) {
 	}
 }
 
-// end returns the row that has the key.
-func (k *keyFold) end(ctx context.Context) (*state, error) {
+// end returns the row that has the key, or nil where its events under the key alone
+// don't tell.
+func (k *keyFold) end() *state {
 	k.advance(math.MaxInt64)
 	if k.disordered || k.moved {
-		return k.query.stateAt(ctx, k.key, k.time, k.wholes)
+		return nil
 	}
 	if k.state.presence == unsure && k.state.gap == nil {
 		k.state.gap = k.next
 	}
-	return &k.state, nil
+	return &k.state
 }

@@ -202,7 +202,7 @@ func (v *verifier) again(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		state, err := one.stateUpTo(ctx, key, math.MaxInt64, wholes)
+		state, err := one.stateUpTo(ctx, one, key, math.MaxInt64, wholes)
 		if err != nil {
 			return err
 		}
