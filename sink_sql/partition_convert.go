@@ -2,7 +2,9 @@ package sqlsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -40,11 +42,23 @@ func (s *Sink) convert(ctx context.Context, db *bun.DB) error {
 		{"make it a partition", c.swap},
 	} {
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
+			return fmt.Errorf("%s: %w", step.name, gaveUp(ctx, err))
 		}
 	}
 	_, err := s.addPartitions(ctx, db, monthsAhead)
 	return err
+}
+
+// gaveUp says what to do where the driver hasn't waited for the database for as long
+// as it takes.
+func gaveUp(ctx context.Context, err error) error {
+	err = withContext(ctx, err)
+	var timeout net.Error
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		return err
+	}
+	return fmt.Errorf("%w: it takes longer than the driver waits: migrate through a pool that waits, pgdriver.WithReadTimeout(24*time.Hour) say, "+
+		"and run the migration again", err)
 }
 
 type conversion struct {
