@@ -61,6 +61,14 @@ func TestRowsReadTheirOwnEvents(t *testing.T) {
 				_, err := row(id).RowAsOf(ctx, planned().Add(time.Hour))
 				return incomplete(err)
 			},
+			"rows as of": func(ctx context.Context, id int) error {
+				for _, err := range retrieval.For[Customer](watched).Keys(id, id+1, id+2).RowsAsOf(ctx, late) {
+					if err := incomplete(err); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
 			"versions": func(ctx context.Context, id int) error {
 				_, err := retrieval.Collect(row(id).Versions(ctx))
 				return err
