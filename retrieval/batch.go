@@ -161,7 +161,7 @@ func (b *batch) cut(_ context.Context, spans []span, t time.Time) (int64, error)
 	last := int64(0)
 	for _, s := range spans {
 		for _, e := range b.events[s.key] {
-			if !e.Time.After(t) {
+			if !e.Time.After(t) && e.Op != sink.Erase {
 				last = max(last, e.seq)
 			}
 		}

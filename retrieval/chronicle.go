@@ -14,9 +14,9 @@ import (
 // chronicle is where the history of rows is read from: a query, from the database, or
 // a batch.
 type chronicle interface {
-	// cut returns the number of the last event of the spans at the time t or earlier,
-	// or 0. Numbers, and not times, have the order of the changes: the clocks of two
-	// programs may differ.
+	// cut returns the number of the last event of the spans at the time t or earlier
+	// that isn't about events, or 0. Numbers, and not times, have the order of the
+	// changes: the clocks of two programs may differ.
 	cut(ctx context.Context, spans []span, t time.Time) (int64, error)
 
 	// turns returns the first turns of a span, or the newest: those of two statements
@@ -75,7 +75,7 @@ func (q *query) stateUpTo(ctx context.Context, from chronicle, key string, last 
 
 func (q *query) cut(ctx context.Context, spans []span, t time.Time) (int64, error) {
 	last, err := q.seqOf(ctx, q.bare().find(nil, spans, func(sel *bun.SelectQuery) *bun.SelectQuery {
-		return sel.Where("e.time <= ?", eventrow.NewTime(bounded(t))).OrderExpr("e.seq DESC").Limit(1)
+		return sel.Where("e.time <= ?", eventrow.NewTime(bounded(t))).Where("e.op <> ?", string(sink.Erase)).OrderExpr("e.seq DESC").Limit(1)
 	}))
 	if err != nil {
 		return 0, fmt.Errorf("retrieval: read events: %w", q.explain(err))

@@ -166,7 +166,8 @@ type keyFold struct {
 	next       *found    // the first event that is too late, if it says that the row was there before
 	moved      bool      // the row has come from another key
 	got        statement // by that one, if it has
-	late       bool      // there was an event that is too late
+	ahead      bool      // there was an event of the key that is too late
+	late       bool      // there was one of the key or of the whole table
 	disordered bool      // and one that isn't after it: the clocks differed
 }
 
@@ -219,10 +220,10 @@ func (k *keyFold) apply(e *found) error {
 	case e.Op == sink.Erase:
 		return nil
 	case e.Time.After(k.time):
-		if !k.late && was == k.key && e.Op != sink.Insert {
+		if !k.ahead && was == k.key && e.Op != sink.Insert {
 			k.next = e
 		}
-		k.late = true
+		k.ahead, k.late = true, true
 		return nil
 	}
 	k.disordered = k.disordered || k.late
@@ -244,10 +245,12 @@ func (k *keyFold) apply(e *found) error {
 // advance replays what happened to the whole table before an event.
 func (k *keyFold) advance(seq int64) {
 	for ; len(k.rest) > 0 && k.rest[0].seq < seq; k.rest = k.rest[1:] {
-		if !k.rest[0].Time.After(k.time) {
-			k.disordered = k.disordered || k.late
-			k.state.apply(k.query.model, &k.rest[0])
+		if k.rest[0].Time.After(k.time) {
+			k.late = true
+			continue
 		}
+		k.disordered = k.disordered || k.late
+		k.state.apply(k.query.model, &k.rest[0])
 	}
 }
 
