@@ -104,7 +104,7 @@ type RevertOptions struct {
 // undone, and limit, offset and cursor have no place here. The events are in
 // memory together.
 func (q *Query[M]) Revert(ctx context.Context, opts RevertOptions) (int, error) {
-	r := &reverter{query: &q.query, RevertOptions: opts, tables: map[string]*live.Table{}, computed: map[string][]string{}}
+	r := &reverter{query: &q.query, RevertOptions: opts, tables: map[string]*live.Table{}}
 	n, err := r.run(ctx)
 	if err != nil && !errors.Is(err, ErrConflict) {
 		return 0, fmt.Errorf("retrieval: revert: %w", err)
@@ -115,8 +115,7 @@ func (q *Query[M]) Revert(ctx context.Context, opts RevertOptions) (int, error) 
 type reverter struct {
 	*query
 	RevertOptions
-	tables   map[string]*live.Table
-	computed map[string][]string // the generated columns of each table
+	tables map[string]*live.Table
 }
 
 func (r *reverter) run(ctx context.Context) (int, error) {
@@ -198,7 +197,7 @@ func (r *reverter) check(ctx context.Context, db bun.IDB, u *undo, others map[st
 	if err != nil {
 		return err
 	}
-	u.leaveOut(r.computed[u.table])
+	u.leaveOut(table.Generated)
 	if len(u.masked) > 0 && u.was && !r.SkipMasked {
 		slices.Sort(u.masked)
 		return fmt.Errorf("%s of %s: %w", listed(u.masked), u.table, ErrMasked)

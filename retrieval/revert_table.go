@@ -2,16 +2,14 @@ package retrieval
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/live"
-	"github.com/sqlaudit/bun/internal/model"
-	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -24,48 +22,16 @@ func (r *reverter) liveTable(ctx context.Context, db bun.IDB, name string) (*liv
 		return nil, err
 	}
 	table, err := live.Load(ctx, db, m)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.tables[name] = table
 	}
-	if r.computed[name], err = r.generated(ctx, db, m); err != nil {
-		return nil, err
-	}
-	r.tables[name] = table
-	return table, nil
-}
-
-// generated are the columns of a model's table that the database computes: they
-// follow the others, and can't be given values.
-func (q *query) generated(ctx context.Context, db bun.IDB, m *model.Model) ([]string, error) {
-	var names []string
-	var err error
-	switch name := string(m.Bun.SQLName); q.dialect() {
-	case dialect.PG:
-		err = db.NewRaw("SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass(?) AND attgenerated <> ''", name).Scan(ctx, &names)
-	case dialect.MySQL:
-		var types map[string]value.MySQLType
-		types, err = value.LoadMySQLTypes(ctx, db, name)
-		for _, f := range m.Bun.Fields {
-			if types[strings.ToLower(f.Name)].Generated {
-				names = append(names, f.Name)
-			}
-		}
-	default:
-		table := m.Bun.Name[strings.LastIndexByte(m.Bun.Name, '.')+1:]
-		err = db.NewRaw("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", table).Scan(ctx, &names)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s: %w", m.Table, err)
-	}
-	return names, nil
+	return table, err
 }
 
 // leaveOut leaves columns as they will be.
-func (u *undo) leaveOut(columns []string) {
-	for _, name := range columns {
-		delete(u.then, name)
-	}
-	u.masked = slices.DeleteFunc(u.masked, func(name string) bool { return slices.Contains(columns, name) })
+func (u *undo) leaveOut(columns map[string]bool) {
+	maps.DeleteFunc(u.then, func(name string, _ json.RawMessage) bool { return columns[name] })
+	u.masked = slices.DeleteFunc(u.masked, func(name string) bool { return columns[name] })
 }
 
 // truncated refuses to undo what has become of rows since before a truncation: what

@@ -25,6 +25,10 @@ type Table struct {
 	// Unsigned are the columns of MariaDB that have no negative numbers, by name.
 	Unsigned map[string]bool
 
+	// Generated are the columns that the database computes, by name: no statement
+	// may give them a value.
+	Generated map[string]bool
+
 	columns  []column // the key, the tracked columns, the soft-delete column
 	members  []member // of the key's canonical text
 	identity []column // of Model.Identity, for the order
@@ -61,7 +65,7 @@ func (c column) arg(v any) (any, error) {
 
 // Load finds out how to read the table of m.
 func Load(ctx context.Context, db bun.IDB, m *model.Model) (*Table, error) {
-	t := &Table{Model: m, soft: -1}
+	t := &Table{Model: m, Generated: map[string]bool{}, soft: -1}
 	newColumn, err := t.maker(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", m.Table, err)
@@ -124,6 +128,9 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 			return nil, err
 		}
 		t.Types = types
+		for name, typ := range types {
+			t.Generated[name] = typ.Generated
+		}
 		return func(f *schema.Field) (column, error) {
 			typ, ok := types[f.Name]
 			if !ok {
@@ -133,6 +140,14 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 			return column{field: f, expr: expr, append: value.AppendPostgres}, nil
 		}, nil
 	case dialect.SQLite:
+		var generated []string
+		name := m.Bun.Name[strings.LastIndexByte(m.Bun.Name, '.')+1:]
+		if err := db.NewRaw("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", name).Scan(ctx, &generated); err != nil {
+			return nil, err
+		}
+		for _, name := range generated {
+			t.Generated[name] = true
+		}
 		return func(f *schema.Field) (column, error) {
 			kind := value.KindOf(f)
 			// An expression has no declared type that a driver could convert to.
@@ -150,6 +165,7 @@ func (t *Table) maker(ctx context.Context, db bun.IDB) (func(*schema.Field) (col
 			if !ok {
 				return column{}, model.MissingColumn(f, m.Table)
 			}
+			t.Generated[f.Name] = typ.Generated
 			t.Unsigned[f.Name] = strings.Contains(strings.ToLower(typ.Name), "unsigned")
 			kind := value.KindOf(f)
 			expr := string(value.AppendMySQLExpr(nil, typ, "t."+string(f.SQLName)))
