@@ -67,36 +67,40 @@ func (q *query) someStatesAt(ctx context.Context, keys []string, t time.Time, wh
 // them.
 type batch struct {
 	query  *query
-	seen   map[int64]*found
+	read   map[int64]batched   // by number
 	events map[string][]*found // by the key before or after, in order
 	turned map[string][]turn   // those of them that are turns
 }
 
+// batched is an event with the keys of its row.
+type batched struct {
+	event *found
+	turn  turn // also where it is none, and the keys are the same
+}
+
 // batch reads a batch, or returns nil where that would be too much.
 func (q *query) batch(ctx context.Context, keys []string) (*batch, error) {
-	b := &batch{query: q, seen: map[int64]*found{}, events: map[string][]*found{}, turned: map[string][]turn{}}
+	b := &batch{query: q, read: map[int64]batched{}, events: map[string][]*found{}, turned: map[string][]turn{}}
 	for _, key := range keys {
 		b.events[key] = nil
 	}
 	for len(keys) > 0 {
 		for some := range slices.Chunk(keys, batchKeys) {
-			if err := b.read(ctx, some); err != nil {
+			if err := b.add(ctx, some); err != nil {
 				return nil, err
 			}
-			if len(b.seen) > batchEvents {
+			if len(b.read) > batchEvents {
 				return nil, nil
 			}
 		}
-		var err error
-		if keys, err = b.before(); err != nil {
-			return nil, err
-		}
+		keys = b.before()
 	}
-	return b, b.sort()
+	b.sort()
+	return b, nil
 }
 
-// read reads the events of some keys.
-func (b *batch) read(ctx context.Context, keys []string) error {
+// add reads the events of some keys.
+func (b *batch) add(ctx context.Context, keys []string) error {
 	stored := b.query.allVariants(keys)
 	for _, column := range []keyColumn{isKey, wasKey} {
 		var rows []eventrow.Row
@@ -109,7 +113,11 @@ func (b *batch) read(ctx context.Context, keys []string) error {
 			return err
 		}
 		for i := range events {
-			b.seen[events[i].seq] = &events[i]
+			t, err := turnOf(b.query.model, &events[i])
+			if err != nil {
+				return err
+			}
+			b.read[t.seq] = batched{&events[i], t}
 		}
 	}
 	return nil
@@ -117,44 +125,33 @@ func (b *batch) read(ctx context.Context, keys []string) error {
 
 // before returns the keys that rows had before they got one that has been read, and
 // that haven't been read themselves.
-func (b *batch) before() ([]string, error) {
-	fold := newFold(b.query.model, nil)
+func (b *batch) before() []string {
 	var keys []string
-	for _, e := range b.seen {
-		was, is, err := fold.keys(e)
-		if err != nil {
-			return nil, err
-		}
-		_, isRead := b.events[is]
-		if _, wasRead := b.events[was]; isRead && !wasRead {
-			b.events[was] = nil
-			keys = append(keys, was)
+	for _, e := range b.read {
+		_, isRead := b.events[e.turn.is]
+		if _, wasRead := b.events[e.turn.was]; isRead && !wasRead {
+			b.events[e.turn.was] = nil
+			keys = append(keys, e.turn.was)
 		}
 	}
-	return keys, nil
+	return keys
 }
 
 // sort puts the events that have been read in order.
-func (b *batch) sort() error {
-	fold := newFold(b.query.model, nil)
-	for _, seq := range slices.Sorted(maps.Keys(b.seen)) {
-		e := b.seen[seq]
-		t, err := turnOf(fold, e)
-		if err != nil {
-			return err
+func (b *batch) sort() {
+	for _, seq := range slices.Sorted(maps.Keys(b.read)) {
+		e := b.read[seq]
+		keys := []string{e.turn.was}
+		if e.turn.is != "" && e.turn.is != e.turn.was {
+			keys = append(keys, e.turn.is)
 		}
-		_, is, err := fold.keys(e)
-		if err != nil {
-			return err
-		}
-		for _, key := range slices.Compact([]string{t.was, is}) {
-			b.events[key] = append(b.events[key], e)
-			if t.was != t.is {
-				b.turned[key] = append(b.turned[key], t)
+		for _, key := range keys {
+			b.events[key] = append(b.events[key], e.event)
+			if e.turn.was != e.turn.is {
+				b.turned[key] = append(b.turned[key], e.turn)
 			}
 		}
 	}
-	return nil
 }
 
 func (b *batch) cut(_ context.Context, spans []span, t time.Time) (int64, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -46,7 +47,7 @@ func (q *query) stateAt(ctx context.Context, from chronicle, key string, t time.
 	if err != nil || next == nil {
 		return s, err
 	}
-	_, was, err := newFold(q.model, nil).tells(next, key)
+	_, was, err := tells(q.model, next, key)
 	if was {
 		s.gap = next
 	}
@@ -123,8 +124,8 @@ func (q *query) next(ctx context.Context, key string, seq int64) (*found, error)
 
 // tells reports whether an event is about the row with a key, and whether it says
 // that the row was there before.
-func (f *fold) tells(e *found, key string) (about, wasThere bool, err error) {
-	was, is, err := f.keys(e)
+func tells(m *model.Model, e *found, key string) (about, wasThere bool, err error) {
+	was, is, err := keysOf(m, e)
 	return was == key || is == key, was == key && e.Op != sink.Insert && e.Op != sink.Erase, err
 }
 

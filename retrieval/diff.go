@@ -123,7 +123,7 @@ func (q *query) two(ctx context.Context, from, to time.Time) (was, is *state, er
 				take()
 			}
 			if e.seq > last {
-				about, was, err := f.tells(e, q.keys[0])
+				about, was, err := tells(q.model, e, q.keys[0])
 				if was {
 					later = e
 				}

@@ -77,7 +77,7 @@ func (q *Query[M]) Tx(ids ...string) *Query[M] {
 	lower := make([]string, len(ids))
 	for i, id := range ids {
 		lower[i] = strings.ToLower(id)
-		if !isUUID(lower[i]) {
+		if !eventrow.IsUUID(lower[i]) {
 			q.fail(errors.New("retrieval: the ID of a transaction is not a UUID"))
 		}
 	}
@@ -199,5 +199,3 @@ func whereMembers(sel *bun.SelectQuery, fields []string) *bun.SelectQuery {
 		return sel
 	})
 }
-
-func isUUID(s string) bool { return eventrow.IsUUID(s) }

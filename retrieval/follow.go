@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun/dialect"
 
 	"github.com/sqlaudit/bun/internal/eventrow"
+	"github.com/sqlaudit/bun/internal/model"
 	"github.com/sqlaudit/bun/sink"
 )
 
@@ -106,9 +107,8 @@ func (q *query) readTurns(ctx context.Context, sel *bun.SelectQuery, rows *[]eve
 		return nil, err
 	}
 	turns := make([]turn, len(events))
-	fold := newFold(q.model, nil)
 	for i := range events {
-		if turns[i], err = turnOf(fold, &events[i]); err != nil {
+		if turns[i], err = turnOf(q.model, &events[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -117,8 +117,8 @@ func (q *query) readTurns(ctx context.Context, sel *bun.SelectQuery, rows *[]eve
 
 // turnOf is the turn of an event that is one. Stored keys are compared with stored
 // keys, in one canonical text.
-func turnOf(f *fold, e *found) (turn, error) {
-	was, is, err := f.keys(e)
+func turnOf(m *model.Model, e *found) (turn, error) {
+	was, is, err := keysOf(m, e)
 	if e.Op == sink.Delete && !e.Soft {
 		is = ""
 	}

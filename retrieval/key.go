@@ -72,8 +72,8 @@ func (q *query) keyColumns() []string {
 func (q *query) settle(ctx context.Context) error {
 	var stored []string
 	for _, forms := range q.forms {
-		for _, text := range forms[:len(forms)*min(len(forms)-1, 1)] {
-			stored = append(stored, q.variants(text)...)
+		if len(forms) > 1 {
+			stored = append(stored, q.allVariants(forms)...)
 		}
 	}
 	if stored == nil {

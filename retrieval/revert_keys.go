@@ -15,6 +15,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/sqlaudit/bun/internal/eventrow"
 	"github.com/sqlaudit/bun/internal/live"
 	"github.com/sqlaudit/bun/internal/value"
 	"github.com/sqlaudit/bun/sink"
@@ -96,14 +97,14 @@ func (r *reverter) temporaryKey(ctx context.Context, db bun.IDB, u *undo, taken 
 func (r *reverter) free(ctx context.Context, db bun.IDB, table *live.Table, keys []sink.Values) (map[string]bool, error) {
 	q := query{db: db, events: r.events, table: table.Model.Table, model: table.Model}
 	free := map[string]bool{}
-	var stored []string
+	var texts []string
 	for _, key := range keys {
 		text, err := canonicalKey(key)
 		if err != nil {
 			return nil, err
 		}
 		free[text] = true
-		stored = append(stored, q.variants(text)...)
+		texts = append(texts, text)
 	}
 	rows, err := table.ByKeys(ctx, db, keys, "")
 	if err != nil {
@@ -112,7 +113,7 @@ func (r *reverter) free(ctx context.Context, db bun.IDB, table *live.Table, keys
 	for i := range rows {
 		free[rows[i].CanonicalKey()] = false
 	}
-	known, err := q.heardOf(ctx, stored, 0)
+	known, err := q.heardOf(ctx, q.allVariants(texts), 0)
 	for key := range known {
 		free[key] = false
 	}
@@ -129,7 +130,7 @@ func temporaries(f *schema.Field, raw json.RawMessage) []json.RawMessage {
 	case kind == value.KindInt:
 		texts = temporaryNumbers(string(raw))
 	case kind != value.KindText || json.Unmarshal(raw, &text) != nil:
-	case isUUID(strings.ToLower(text)):
+	case eventrow.IsUUID(strings.ToLower(text)):
 		texts = []string{strconv.Quote(uuid.NewString())}
 	case f.IndirectType.Kind() == reflect.String:
 		for range 16 {

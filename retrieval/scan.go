@@ -213,7 +213,7 @@ func (q *query) newKeyFold(ctx context.Context, stored eventrow.JSON, t time.Tim
 
 func (k *keyFold) apply(e *found) error {
 	k.advance(e.seq)
-	was, is, err := newFold(k.query.model, nil).keys(e)
+	was, is, err := keysOf(k.query.model, e)
 	switch {
 	case err != nil:
 		return err

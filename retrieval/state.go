@@ -77,7 +77,7 @@ func newFold(m *model.Model, wholes []found) *fold {
 // it. It returns the row.
 func (f *fold) apply(e *found) (*state, error) {
 	f.advance(e.seq)
-	old, key, err := f.keys(e)
+	old, key, err := keysOf(f.model, e)
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +131,14 @@ func (f *fold) advance(seq int64) {
 // end replays what is left to happen to the whole table.
 func (f *fold) end() { f.advance(math.MaxInt64) }
 
-// keys returns the texts of the keys that the row had before the event and has
-// after it.
-func (f *fold) keys(e *found) (was, is string, err error) {
-	if is, err = f.canonical(e.Key); err != nil || e.OldKey == nil {
+// keysOf returns the canonical texts of the keys that the row had before the event
+// and has after it, their columns under the names of today.
+func keysOf(m *model.Model, e *found) (was, is string, err error) {
+	if is, err = canonicalKey(currentKey(m, e.Key)); err != nil || e.OldKey == nil {
 		return is, is, err
 	}
-	was, err = f.canonical(e.OldKey)
+	was, err = canonicalKey(currentKey(m, e.OldKey))
 	return was, is, err
-}
-
-// canonical is the text of a key, its columns under the names of today.
-func (f *fold) canonical(key sink.Values) (string, error) {
-	return canonicalKey(currentKey(f.model, key))
 }
 
 // currentKey gives the columns of a key the names of today.
