@@ -111,3 +111,11 @@ func customers(t testing.TB, db *testdb.DB) {
 		sink.Event{Op: sink.Delete, Key: key(1), Changes: map[string]sink.Change{"name": {Old: quoted("John")}}},
 	)
 }
+
+// between is a time after every event that there is, and before every later one,
+// whatever a clock rounds.
+func between() time.Time {
+	time.Sleep(2 * time.Millisecond)
+	defer time.Sleep(2 * time.Millisecond)
+	return time.Now()
+}

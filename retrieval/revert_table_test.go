@@ -2,7 +2,6 @@ package retrieval_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,9 +56,7 @@ func TestARowIsNotRevertedAcrossATruncation(t *testing.T) {
 	ctx, pool := t.Context(), audited(t, db, (*Thing)(nil))
 	pool.RegisterModel((*Thing)(nil))
 	exec(t, pool, "INSERT INTO things (id, a, b) VALUES (1, 'x', 'y')")
-	time.Sleep(2 * time.Millisecond)
-	since := time.Now()
-	time.Sleep(2 * time.Millisecond)
+	since := between()
 	_, err := pool.NewTruncateTable().Model((*Thing)(nil)).Exec(ctx)
 	require.NoError(t, err)
 	exec(t, pool, "INSERT INTO things (id, a, b) VALUES (1, 'z', 'z')")

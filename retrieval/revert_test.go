@@ -92,9 +92,7 @@ func TestRevertARowToAnEarlierTime(t *testing.T) {
 		require.NoError(t, err)
 		var was Person
 		require.NoError(t, db.NewSelect().Model(&was).Where("id = ?", jane.ID).Scan(ctx))
-		time.Sleep(2 * time.Millisecond)
-		since := time.Now()
-		time.Sleep(2 * time.Millisecond)
+		since := between()
 		for _, query := range []string{
 			"UPDATE people SET name = 'J', nick = NULL, tags = NULL", "UPDATE people SET born = NULL", "UPDATE people SET deleted_at = '2026-01-01 00:00:00'",
 		} {
